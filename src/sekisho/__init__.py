@@ -1,0 +1,1 @@
+"""Sekisho: an SMTP relay that lets nobody pass without checked papers."""

@@ -1,0 +1,1 @@
+"""Wiring: the only place that builds and connects; worker and control socket."""

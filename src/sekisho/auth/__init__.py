@@ -1,0 +1,1 @@
+"""SASL exchanges, authenticators, lockout."""

@@ -1,0 +1,1 @@
+"""What the file may say; loading it; errors with file and line."""

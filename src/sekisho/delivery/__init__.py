@@ -1,0 +1,1 @@
+"""Routes, TLS policy, one attempt at the next host."""

@@ -1,0 +1,1 @@
+"""Typed events to log, metrics and timeline."""

@@ -1,0 +1,1 @@
+"""Facts to decision, and the proof over it."""

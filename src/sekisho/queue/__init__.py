@@ -1,0 +1,1 @@
+"""The store: messages on disk before a 250, their bodies, their next attempts."""

@@ -1,0 +1,1 @@
+"""Bounces, Received and other trace fields, as values."""

@@ -1,0 +1,1 @@
+"""What is due, to where, how many at a time."""

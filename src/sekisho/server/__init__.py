@@ -1,0 +1,1 @@
+"""Listeners and connections: sockets to session, facts gathered, decisions done."""

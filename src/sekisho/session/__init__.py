@@ -1,0 +1,1 @@
+"""The SMTP machines, server and client: states, events, extensions."""

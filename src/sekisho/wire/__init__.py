@@ -1,0 +1,1 @@
+"""Grammar: bytes to typed values and back."""
