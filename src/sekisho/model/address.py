@@ -22,7 +22,8 @@ MAX_PATH_OCTETS = 256
 """RFC 5321 §4.5.3.1.3, the angle brackets included."""
 
 _ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~\-"
-_DOT_STRING = re.compile(rf"[{_ATEXT}\u0080-\U0010ffff]+(?:\.[{_ATEXT}\u0080-\U0010ffff]+)*")
+_UTEXT = rf"[{_ATEXT}\u0080-\U0010ffff]+"
+_DOT_STRING = re.compile(rf"{_UTEXT}(?:\.{_UTEXT})*")
 _QUOTED_STRING = re.compile(r'"((?:[ !#-\[\]-~\u0080-\U0010ffff]|\\[ -~])*)"')
 _PLAIN_ADDRESS = re.compile(rf"([{_ATEXT}]+(?:\.[{_ATEXT}]+)*)@([A-Za-z0-9.\-]+)")
 _UNQUOTE = re.compile(r"\\(.)")

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 
 MAX_REPLY_TEXT_OCTETS = 480
-"""A reply line has 512 octets (RFC 5321 §4.5.3.1.5), code and enhanced code included."""
+"""Of the 512 octets of a reply line (RFC 5321 §4.5.3.1.5), codes and CRLF aside."""
 
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")

@@ -183,7 +183,9 @@ class Rules:
 
     hostname: str
     postmaster: Address
-    listeners: Mapping[str, ListenerRule] = field(default_factory=dict[str, ListenerRule])
+    listeners: Mapping[str, ListenerRule] = field(
+        default_factory=dict[str, ListenerRule]
+    )
     domains: Mapping[str, OwnDomain] = field(default_factory=dict[str, OwnDomain])
     grants: tuple[Grant, ...] = ()
     max_hops: int = 100
