@@ -35,7 +35,10 @@ class Identity:
 
     def owns(self, address: Address) -> bool:
         """Whether the account may send from this mailbox."""
-        return any(pattern.matches(address) for pattern in self.addresses)
+        for pattern in self.addresses:  # noqa: SIM110 - any() costs twice as much
+            if pattern.matches(address):
+                return True
+        return False
 
 
 @dataclass(frozen=True, slots=True)

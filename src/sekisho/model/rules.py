@@ -103,6 +103,8 @@ class Grant:
         expires_at: Unix seconds from which on it is void, or infinity.
         null_sender: Whether ``<>`` may be sent.
         sender_binding: For ``From`` and ``Sender``.
+        accept_risk: Why the operator trusts more addresses than is wise, in his own
+            words; empty where he does not (`sekisho.policy.closed`).
 
     """
 
@@ -115,6 +117,7 @@ class Grant:
     expires_at: float = float("inf")
     null_sender: bool = False
     sender_binding: SenderBinding = SenderBinding.REFUSE
+    accept_risk: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +181,11 @@ class Rules:
         domains: Own domains, by normal name.
         grants: In the order of the file.
         max_hops: More ``Received`` fields than this are a loop.
+        gateways: Addresses behind which others hide: default gateways, and our own
+            addresses on container bridges. Grants by address match them only by an
+            exact entry with `Grant.accept_risk`.
+        bridges: Networks of container bridges, whose addresses are handed out by the
+            container engine to whatever it runs; the same holds for them.
 
     """
 
@@ -189,3 +197,5 @@ class Rules:
     domains: Mapping[str, OwnDomain] = field(default_factory=dict[str, OwnDomain])
     grants: tuple[Grant, ...] = ()
     max_hops: int = 100
+    gateways: frozenset[IPAddress] = frozenset()
+    bridges: tuple[IPNetwork, ...] = ()
