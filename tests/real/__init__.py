@@ -1,0 +1,1 @@
+"""The running service against real programs and octets from a socket."""
