@@ -1,0 +1,508 @@
+"""The client machine: what an SMTP or LMTP client says and hears, without I/O.
+
+RFC 5321, RFC 3207 (STARTTLS), RFC 4954 (AUTH), RFC 2920, RFC 3030, RFC 2033. Octets
+and time go in, octets and events come out; a transaction's own rules stand in
+`sekisho.session.client_transaction`.
+
+Theory of operation:
+
+- Every command sent is noted in `_awaited`; replies are taken in that order. A reply
+  to nothing ends the session: after it nobody knows which reply belongs to what.
+- The way to `SessionReady` is greeting, EHLO (HELO after a 5yz; LHLO alone for LMTP),
+  STARTTLS and EHLO again, AUTH. Each refusal on it is a `SessionFailed`, from which
+  the carrier goes on to another host.
+- What stands behind the 220 to STARTTLS, or comes before the handshake, is not the
+  peer's word: it would be read as if it had come under TLS (CVE-2021-38371). The
+  session is dropped. All that EHLO said in plain text is forgotten.
+- A 421 at any place, a lost connection, a time-out and nonsense end the session. The
+  recipients of an open transaction that are undecided are deferred, after the final
+  dot too: the next host may have the message, so it may come twice, but it is not
+  lost (RFC 5321 §4.5.3.2.6, RFC 1047).
+- Time is an argument; `deadline` says when `timed_out` is to be called.
+"""
+
+import binascii
+from base64 import b64encode
+from collections import deque
+from collections.abc import Callable, Sequence
+from math import inf
+from typing import assert_never
+
+from sekisho.model.envelope import Envelope, Recipient
+from sekisho.model.outcome import Cause, Deferred, Failed
+from sekisho.model.reply import Reply, reply
+from sekisho.model.route import TlsPolicy
+from sekisho.session.client_commands import rcpt_command
+from sekisho.session.client_events import (
+    ClientEvent,
+    ClientProfile,
+    ClientTimeouts,
+    ContentFacts,
+    ContentWanted,
+    ProbeDone,
+    SessionFailed,
+    SessionReady,
+    TlsWanted,
+    TransactionDone,
+)
+from sekisho.session.client_extensions import (
+    NO_CAPABILITIES,
+    Capabilities,
+    parse_capabilities,
+)
+from sekisho.session.client_login import Login, LoginError, choose_login
+from sekisho.session.client_transaction import (
+    UNEXPECTED_REPLY,
+    Command,
+    Phase,
+    ProtocolError,
+    Step,
+    Transaction,
+    is_done,
+    refusal,
+)
+from sekisho.wire.reply_lines import ReplyReader, ReplySyntaxError
+
+CONNECTION_LOST = reply(451, "4.4.2", "Next host closed the connection")
+CONTENT_LOST = reply(451, "4.3.0", "The message could not be read")
+TLS_MISSING = reply(454, "4.7.5", "Next host does not offer STARTTLS")
+TLS_INJECTION = reply(454, "4.7.5", "Next host spoke between STARTTLS and handshake")
+LOGIN_NEEDS_TLS = reply(454, "4.7.5", "Login is not sent to a host without TLS")
+LOGIN_NOT_OFFERED = reply(454, "4.7.0", "Next host offers no login that we speak")
+
+_CODE_READY = 220
+_CODE_AUTHENTICATED = 235
+_CODE_CHALLENGE = 334
+_CODE_CLOSING = 421
+_MAX_INITIAL_OCTETS = 450
+"""AUTH with more would pass the 512 octets of a command line (RFC 4954 §4)."""
+
+
+def _seconds_by_step(timeouts: ClientTimeouts) -> dict[Step, float]:
+    return {
+        Step.GREETING: timeouts.greeting,
+        Step.EHLO: timeouts.command,
+        Step.HELO: timeouts.command,
+        Step.STARTTLS: timeouts.command,
+        Step.AUTH: timeouts.command,
+        Step.RSET: timeouts.command,
+        Step.MAIL: timeouts.mail,
+        Step.RCPT: timeouts.rcpt,
+        Step.DATA: timeouts.data,
+        Step.CONTENT: timeouts.final,
+        Step.DISCARDED: timeouts.final,
+        Step.QUIT: timeouts.quit,
+    }
+
+
+class ClientSession:
+    """One connection to one host.
+
+    Attributes:
+        profile: As given.
+        offered: What the host's last EHLO offered.
+        ended: Whether nothing more can be said: send `output`, then close.
+
+    """
+
+    __slots__ = (
+        "_awaited",
+        "_events",
+        "_handlers",
+        "_left_open",
+        "_login",
+        "_output",
+        "_plan",
+        "_probed",
+        "_reader",
+        "_ready",
+        "_seconds",
+        "_starting_tls",
+        "_tls",
+        "_transaction",
+        "deadline",
+        "ended",
+        "offered",
+        "profile",
+        "transactions",
+    )
+
+    def __init__(self, profile: ClientProfile, *, now: float, tls: str = "") -> None:
+        """Wait for the greeting.
+
+        Args:
+            profile: How to speak.
+            now: Seconds on the clock that all later calls use.
+            tls: TLS version where TLS came before the greeting, else empty.
+
+        """
+        self.profile = profile
+        self.offered: Capabilities = NO_CAPABILITIES
+        self.ended = False
+        self.transactions = 0
+        self._tls = tls
+        self._starting_tls = False
+        self._ready = False
+        self._left_open = False
+        self._probed: Recipient | None = None
+        self._login: Login | None = None
+        self._transaction: Transaction | None = None
+        self._reader = ReplyReader()
+        self._events: deque[ClientEvent] = deque()
+        self._output: list[bytes] = []
+        self._plan: deque[Command] = deque()
+        self._awaited: deque[Step] = deque((Step.GREETING,))
+        self._seconds = _seconds_by_step(profile.timeouts)
+        self.deadline = now + profile.timeouts.greeting
+        self._handlers: dict[Step, Callable[[Reply], None]] = {
+            Step.GREETING: self._on_greeting,
+            Step.EHLO: self._on_ehlo,
+            Step.HELO: self._on_helo,
+            Step.STARTTLS: self._on_starttls,
+            Step.AUTH: self._on_auth,
+            Step.RSET: self._on_rset,
+            Step.MAIL: self._on_probe_mail,
+            Step.RCPT: self._on_probe_rcpt,
+            Step.QUIT: self._on_quit,
+        }
+
+    # What the carrier calls
+
+    @property
+    def idle(self) -> bool:
+        """Whether a transaction or a probe may begin now."""
+        return not (self.ended or self._awaited or self._transaction)
+
+    @property
+    def reusable(self) -> bool:
+        """Whether it makes sense to begin another transaction (LIMITS MAILMAX)."""
+        bound = self.offered.max_messages
+        return self.idle and not 0 < bound <= self.transactions
+
+    def next_event(self) -> ClientEvent | None:
+        """Give the oldest event not given yet."""
+        return self._events.popleft() if self._events else None
+
+    def output(self) -> bytes:
+        """Give the octets to send now, and forget them."""
+        if not self._output:
+            return b""
+        octets = self._output[0] if len(self._output) == 1 else b"".join(self._output)
+        self._output.clear()
+        return octets
+
+    def receive(self, data: bytes, now: float) -> None:
+        """Take octets from the host."""
+        if self.ended:
+            return
+        if self._starting_tls:
+            self._end(Deferred(Cause.TLS, TLS_INJECTION, self.profile.host))
+            return
+        self._reader.receive(data)
+        try:
+            while not self.ended and (answer := self._reader.next_reply()) is not None:
+                self._answered(answer)
+        except ReplySyntaxError as error:
+            words = reply(451, "4.5.0", f"Next host gave no SMTP reply: {error}"[:200])
+            self._end(Deferred(Cause.PROTOCOL, words, self.profile.host))
+        except ProtocolError:
+            self._end(Deferred(Cause.PROTOCOL, UNEXPECTED_REPLY, self.profile.host))
+        self._arm(now)
+
+    def send(
+        self,
+        envelope: Envelope,
+        recipients: Sequence[Recipient],
+        content: ContentFacts,
+        now: float,
+    ) -> None:
+        """Begin a transaction; `TransactionDone` ends it.
+
+        Args:
+            envelope: Its own recipients do not count.
+            recipients: At least one; outcomes come in this order.
+            content: Exactly as it will be given.
+            now: Seconds.
+
+        """
+        self.transactions += 1
+        self._transaction = transaction = Transaction(
+            host=self.profile.host,
+            tls=self._tls,
+            lmtp=self.profile.lmtp,
+            offered=self.offered,
+            envelope=envelope,
+            recipients=recipients,
+            content=content,
+        )
+        self._plan = transaction.plan
+        if self._plan:
+            self._clear_peer()
+        self._advance(transaction)
+        self._arm(now)
+
+    def content(self, data: bytes, now: float) -> None:
+        """Give a piece of the content, after `ContentWanted`."""
+        if self._transaction is not None:
+            self._output.append(self._transaction.content(data))
+            self.deadline = now + self.profile.timeouts.block
+
+    def content_ends(self, now: float) -> None:
+        """Say that the content is whole."""
+        transaction = self._transaction
+        if transaction is None:
+            return
+        try:
+            self._output.append(transaction.content_ends())
+        except ProtocolError:
+            self.content_failed()
+            return
+        self._awaited.extend([Step.CONTENT] * transaction.finals())
+        self._arm(now)
+
+    def content_failed(self) -> None:
+        """Say that the content cannot be given: only the connection's end is safe."""
+        self._end(Deferred(Cause.LOCAL, CONTENT_LOST, self.profile.host))
+
+    def probe(self, recipient: Recipient, now: float) -> None:
+        """Ask whether the host takes mail for a recipient; `ProbeDone` answers."""
+        self._probed = recipient
+        self._plan = deque([(Step.MAIL, b"MAIL FROM:<>\r\n")])
+        self._clear_peer()
+        self._pump()
+        self._arm(now)
+
+    def tls_started(self, version: str, now: float) -> None:
+        """Go on under TLS, after `TlsWanted`; what was said before is forgotten."""
+        self._starting_tls = False
+        self._tls = version
+        self.offered = NO_CAPABILITIES
+        self._say_hello()
+        self._arm(now)
+
+    def tls_failed(self, reason: str) -> None:
+        """End the session: the handshake, or what was checked in it, failed.
+
+        Args:
+            reason: Printable words.
+
+        """
+        words = reply(454, "4.7.5", f"TLS with the next host failed: {reason}"[:200])
+        self._end(Deferred(Cause.TLS, words, self.profile.host))
+
+    def quit(self, now: float) -> None:
+        """Take leave; the session has ended when the answer or its time-out comes."""
+        if self.idle:
+            self._say(Step.QUIT, b"QUIT\r\n")
+            self._arm(now)
+        else:
+            self.lost()
+
+    def lost(self) -> None:
+        """End the session: the connection is gone."""
+        self._end(Deferred(Cause.UNREACHABLE, CONNECTION_LOST, self.profile.host))
+
+    def timed_out(self) -> None:
+        """End the session: `deadline` has come."""
+        step = self._awaited[0] if self._awaited else Step.CONTENT
+        words = reply(451, "4.4.2", f"Next host timed out in {step.value}")
+        self._end(Deferred(Cause.TIMEOUT, words, self.profile.host))
+
+    # Replies
+
+    def _answered(self, answer: Reply) -> None:
+        if not self._awaited:
+            self._unasked(answer)
+            return
+        step = self._awaited.popleft()
+        if answer.code == _CODE_CLOSING:
+            self._end(Deferred(Cause.REMOTE_REPLY, answer, self.profile.host))
+        elif (transaction := self._transaction) is not None and step is not Step.RSET:
+            transaction.answered(step, answer)
+            self._advance(transaction)
+        else:
+            self._handlers[step](answer)
+            self._pump()
+
+    def _unasked(self, answer: Reply) -> None:
+        """Take a reply to nothing: a refusal while content goes out, or good-bye."""
+        self._end(refusal(answer, self.profile.host))
+
+    def _on_greeting(self, answer: Reply) -> None:
+        if answer.code == _CODE_READY:
+            self._say_hello()
+        else:
+            self._end(refusal(answer, self.profile.host))
+
+    def _say_hello(self) -> None:
+        verb = "LHLO" if self.profile.lmtp else "EHLO"
+        self._say(Step.EHLO, f"{verb} {self.profile.hostname}\r\n".encode())
+
+    def _on_ehlo(self, answer: Reply) -> None:
+        if is_done(answer):
+            self.offered = parse_capabilities(answer)
+            self._greeted()
+        elif answer.is_transient or self.profile.lmtp:
+            self._end(refusal(answer, self.profile.host))
+        else:
+            self._say(Step.HELO, f"HELO {self.profile.hostname}\r\n".encode())
+
+    def _on_helo(self, answer: Reply) -> None:
+        if is_done(answer):
+            self._greeted()
+        else:
+            self._end(refusal(answer, self.profile.host))
+
+    def _greeted(self) -> None:
+        policy = self.profile.tls
+        if self._tls or policy is TlsPolicy.OFF:
+            self._log_in()
+        elif "STARTTLS" in self.offered.keywords:
+            self._say(Step.STARTTLS, b"STARTTLS\r\n")
+        else:
+            self._no_tls()
+
+    def _no_tls(self) -> None:
+        if self.profile.tls is TlsPolicy.REQUIRED:
+            self._end(Deferred(Cause.TLS, TLS_MISSING, self.profile.host))
+        else:
+            self._log_in()
+
+    def _on_starttls(self, answer: Reply) -> None:
+        if answer.code != _CODE_READY:
+            refusal(answer, self.profile.host)
+            self._no_tls()
+        elif self._reader.pending:
+            self._end(Deferred(Cause.TLS, TLS_INJECTION, self.profile.host))
+        else:
+            self._starting_tls = True
+            self._events.append(TlsWanted())
+
+    def _log_in(self) -> None:
+        credentials = self.profile.credentials
+        if credentials is None:
+            self._became_ready()
+            return
+        if not self._tls:
+            self._end(Deferred(Cause.TLS, LOGIN_NEEDS_TLS, self.profile.host))
+            return
+        nonce = self.profile.nonce
+        self._login = choose_login(self.offered.mechanisms, credentials, nonce)
+        if self._login is None:
+            words = LOGIN_NOT_OFFERED
+            self._end(Deferred(Cause.UPSTREAM_AUTH, words, self.profile.host))
+            return
+        initial = b64encode(self._login.initial())
+        command = b"AUTH " + self._login.mechanism.encode()
+        if 0 < len(initial) <= _MAX_INITIAL_OCTETS:
+            command += b" " + initial
+        self._say(Step.AUTH, command + b"\r\n")
+
+    def _on_auth(self, answer: Reply) -> None:
+        login = self._login
+        if answer.code == _CODE_AUTHENTICATED and login is not None and login.may_end():
+            self._login = None
+            self._became_ready()
+        elif answer.code == _CODE_CHALLENGE and login is not None:
+            self._respond(login, answer.lines[0])
+        elif answer.is_positive:
+            raise ProtocolError
+        else:
+            # Never `Failed`: it is our login that is wrong, not the message.
+            host = self.profile.host
+            self._end(Deferred(Cause.UPSTREAM_AUTH, answer, host))
+
+    def _respond(self, login: Login, challenge: str) -> None:
+        try:
+            response = login.respond(binascii.a2b_base64(challenge))
+        except (LoginError, ValueError) as error:
+            said = error if isinstance(error, LoginError) else "no base64"
+            words = reply(454, "4.7.0", f"Login at the next host failed: {said}")
+            self._end(Deferred(Cause.UPSTREAM_AUTH, words, self.profile.host))
+        else:
+            self._say(Step.AUTH, b64encode(response) + b"\r\n")
+
+    def _on_rset(self, answer: Reply) -> None:
+        if not is_done(answer):
+            # The old recipients may still be there: nothing may be sent to them.
+            self._end(Deferred(Cause.PROTOCOL, answer, self.profile.host))
+
+    def _on_probe_mail(self, answer: Reply) -> None:
+        if self._probed is not None and is_done(answer):
+            self._left_open = True
+            self._say(Step.RCPT, rcpt_command(self._probed, NO_CAPABILITIES))
+        else:
+            self._probe_done(refusal(answer, self.profile.host))
+
+    def _on_probe_rcpt(self, answer: Reply) -> None:
+        self._probe_done(answer)
+
+    def _probe_done(self, answer: Reply | Deferred | Failed) -> None:
+        self._probed = None
+        self._events.append(ProbeDone(answer))
+
+    def _on_quit(self, answer: Reply) -> None:
+        del answer
+        self.ended = True
+
+    def _became_ready(self) -> None:
+        self._ready = True
+        self._events.append(SessionReady())
+
+    # Moving on
+
+    def _say(self, step: Step, octets: bytes) -> None:
+        self._output.append(octets)
+        self._awaited.append(step)
+
+    def _pump(self) -> None:
+        """Send what may be sent: all where PIPELINING is offered, else one by one."""
+        plan = self._plan
+        pipelining = "PIPELINING" in self.offered.keywords
+        while plan and (pipelining or not self._awaited):
+            self._say(*plan.popleft())
+
+    def _clear_peer(self) -> None:
+        """Before a new MAIL, clear what the last transaction left at the peer."""
+        if self._left_open:
+            self._left_open = False
+            self._plan.appendleft((Step.RSET, b"RSET\r\n"))
+
+    def _advance(self, transaction: Transaction) -> None:
+        """Do what the transaction's phase asks for."""
+        match transaction.phase:
+            case Phase.ENVELOPE:
+                self._pump()
+            case Phase.CONTENT:
+                self._output.append(transaction.content_begins())
+                self._events.append(ContentWanted())
+            case Phase.FINAL:
+                pass  # LMTP: more replies to the content are to come.
+            case Phase.OVER:
+                self._transaction = None
+                self._left_open = transaction.left_open
+                self._events.append(TransactionDone(transaction.result))
+            case _:
+                assert_never(transaction.phase)
+
+    def _arm(self, now: float) -> None:
+        if self._awaited:
+            self.deadline = now + self._seconds[self._awaited[0]]
+        elif self._transaction is not None:
+            self.deadline = now + self.profile.timeouts.block
+        elif not self._starting_tls:
+            self.deadline = inf
+
+    def _end(self, outcome: Deferred | Failed) -> None:
+        """End the session, and say what that means for whoever waits."""
+        if self.ended:
+            return
+        self.ended = True
+        self.deadline = inf
+        if (transaction := self._transaction) is not None:
+            transaction.cut_off(outcome)
+            self._advance(transaction)
+        elif self._probed is not None:
+            self._probe_done(outcome)
+        elif not self._ready:
+            self._events.append(SessionFailed(outcome))
