@@ -1,0 +1,53 @@
+# Sekisho: each target is a line or two. `make run` and `make test` need Python alone.
+PYTHON ?= python3
+BIN := .venv/bin
+WORKERS ?= auto
+PURE := src/sekisho/model/*,src/sekisho/wire/*,src/sekisho/session/*,src/sekisho/policy/*,src/sekisho/report/*
+
+.PHONY: install run demo test check deep bench docs pins clean
+
+install: .venv/installed
+
+.venv/installed: requirements.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+run: install
+	@test -e demo/sekisho.toml || $(BIN)/sekisho init demo --demo --yes
+	@cat demo/NEXT.txt
+	@exec $(BIN)/sekisho serve -c demo/sekisho.toml
+
+demo: install
+	@$(BIN)/python tools/demo.py
+
+check: install
+	$(BIN)/ruff format --check src tests tools
+	$(BIN)/ruff check src tests tools
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+test: install
+	bash .ci/peers
+	$(BIN)/pytest -n $(WORKERS) -m "not deep" --cov --cov-report=
+	$(BIN)/coverage report --include="$(PURE)" --fail-under=100 --skip-covered
+	$(BIN)/coverage report --fail-under=90 --skip-covered --format=total
+
+deep: install
+	bash .ci/peers
+	$(BIN)/pytest -n $(WORKERS) -m deep --timeout=1800
+
+bench: install
+	bash .ci/peers
+	$(BIN)/python tools/bench.py
+
+docs: install
+	$(BIN)/python tools/reference.py
+
+pins: install
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+	  --python-version 3.11 --group dev pyproject.toml -o requirements.txt
+
+clean:
+	rm -rf .venv .cache demo .coverage* .pytest_cache .ruff_cache .hypothesis
