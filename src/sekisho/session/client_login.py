@@ -5,6 +5,9 @@ alone. SCRAM is for hosts that offer neither PLAIN nor LOGIN. It wants the serve
 own proof before a 235 counts; a host that cannot give it does not know our password.
 """
 
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# scramp has annotations for part of itself and no stubs.
+
 import re
 from typing import Final, Protocol
 
