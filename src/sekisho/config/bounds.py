@@ -6,7 +6,7 @@ default and its description.
 """
 
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields
+from dataclasses import Field, fields
 from typing import Annotated, Any
 
 from pydantic import BaseModel, PlainValidator, ValidationInfo, create_model
@@ -35,10 +35,8 @@ _HIGHEST_SECONDS = 366 * 86_400.0
 _HIGHEST_COUNT = 2**53
 
 
-def _key(bound: "Field[Any]") -> tuple[type, Any]:
-    default: Any = bound.default
-    if default is MISSING:  # pragma: no cover - a bound without default is a mistake
-        raise TypeError(bound.name)
+def _key(bound: "Field[Any]") -> tuple[type[int | float], Any]:
+    default: int | float = bound.default
     highest = _HIGHEST_SECONDS if bound.type is float else _HIGHEST_COUNT
     lowest = _LOWEST.get(bound.name, 1)
     return type(default), Key(default, ge=lowest, le=highest)

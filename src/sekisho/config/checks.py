@@ -9,7 +9,6 @@ wanted is somebody else's error, and is passed over.
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic_core import PydanticCustomError
 
@@ -19,12 +18,12 @@ from sekisho.config.fields import (
     read_socket_address,
     read_who,
 )
-from sekisho.config.lines import Place
+from sekisho.config.lines import Place, Toml
 from sekisho.config.problems import did_you_mean
 from sekisho.model.domain import domain_to_unicode
 from sekisho.model.rules import Clients
 
-Raw = Mapping[str, Any]
+Raw = Mapping[str, Toml]
 
 _LANE_KEYS = (
     "who",
@@ -74,7 +73,7 @@ def _named(document: Raw, key: str) -> dict[str, Raw]:
     return {str(name): one for name, one in value.items() if isinstance(one, dict)}
 
 
-def _texts(value: Any) -> list[tuple[int, str]]:
+def _texts(value: Toml | None) -> list[tuple[int, str]]:
     if isinstance(value, str):
         return [(0, value)]
     if not isinstance(value, list):
@@ -82,15 +81,15 @@ def _texts(value: Any) -> list[tuple[int, str]]:
     return [(n, one) for n, one in enumerate(value) if isinstance(one, str)]
 
 
-def _roles(document: Raw) -> dict[str, Any]:
+def _roles(document: Raw) -> Mapping[str, Toml | None]:
     """The role of each listener, the default ones included."""
     if "listener" not in document:
         tls = {"submission": "submission"} if "tls" in document else {}
         return {"mx": "mx"} | tls
     return {
-        one["name"]: one.get("role")
+        name: one.get("role")
         for _, one in _tables(document, "listener")
-        if isinstance(one.get("name"), str)
+        if isinstance(name := one.get("name"), str)
     }
 
 
@@ -138,7 +137,7 @@ def _unknown_listeners(document: Raw) -> Iterator[Finding]:
 
 def _unknown_smarthosts(document: Raw) -> Iterator[Finding]:
     known = _named(document, "smarthost")
-    uses: list[tuple[Place, Any]] = [
+    uses: list[tuple[Place, Toml | None]] = [
         (("route", number, "via"), route.get("via"))
         for number, route in _tables(document, "route")
     ]
@@ -274,7 +273,7 @@ def _grants(document: Raw) -> Iterator[Finding]:
             yield from _useless_listeners(place, grant, kinds, roles)
 
 
-def _by_address(who: Any) -> Iterator[bool]:
+def _by_address(who: Toml | None) -> Iterator[bool]:
     for _, given in _texts(who):
         try:
             yield isinstance(read_who(given), Clients)
@@ -283,7 +282,7 @@ def _by_address(who: Any) -> Iterator[bool]:
 
 
 def _useless_listeners(
-    place: Place, grant: Raw, kinds: set[bool], roles: Mapping[str, Any]
+    place: Place, grant: Raw, kinds: set[bool], roles: Mapping[str, Toml | None]
 ) -> Iterator[Finding]:
     """Find listeners on which the grant could never be used."""
     useful = [_USEFUL[kind][0] for kind in kinds]

@@ -15,9 +15,8 @@ misspelled override must not leave the door as the file has it. Left alone are
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-from sekisho.config.lines import Place
+from sekisho.config.lines import Place, Table, Toml
 from sekisho.config.problems import Problem
 
 PREFIX = "SEKISHO_"
@@ -26,7 +25,7 @@ _FROM_KUBERNETES = re.compile(r"SEKISHO_(?:SERVICE|PORT)(?:_.*)?")
 
 
 def override(
-    document: dict[str, Any], env: Mapping[str, str]
+    document: Table, env: Mapping[str, str]
 ) -> tuple[dict[Place, str], list[Problem]]:
     """Put the variables' values into a document.
 
@@ -58,7 +57,7 @@ def override(
     return places, problems
 
 
-def _value(text: str) -> Any:
+def _value(text: str) -> Toml:
     try:
         read = tomllib.loads(f"value = {text}")
     except (tomllib.TOMLDecodeError, RecursionError):
@@ -67,9 +66,9 @@ def _value(text: str) -> Any:
     return read["value"] if len(read) == 1 else text
 
 
-def _put(document: dict[str, Any], name: str, value: Any) -> Place:
+def _put(document: Table, name: str, value: Toml) -> Place:
     """Set one value; give its place, or the empty one where it leads nowhere."""
-    here: Any = document
+    here: Toml = document
     place: Place = ()
     *way, last = name.removeprefix(PREFIX).lower().split("__")
     for part in way:
@@ -77,15 +76,29 @@ def _put(document: dict[str, Any], name: str, value: Any) -> Place:
         if step is None:
             return ()
         place = (*place, step)
-        here = here.setdefault(step, {}) if isinstance(here, dict) else here[step]
-    step = _step(here, last)
-    if step is None:
-        return ()
-    here[step] = value
-    return (*place, step)
+        here = _enter(here, step)
+    match here, _step(here, last):
+        case dict(), str(key):
+            here[key] = value
+            return (*place, key)
+        case list(), int(index):
+            here[index] = value
+            return (*place, index)
+        case _:
+            return ()
 
 
-def _step(here: Any, part: str) -> str | int | None:
+def _enter(here: Toml, step: str | int) -> Toml:
+    match here, step:
+        case dict(), str(key):
+            return here.setdefault(key, {})
+        case list(), int(index):
+            return here[index]
+        case _:  # pragma: no cover - _step gave it
+            return here
+
+
+def _step(here: Toml, part: str) -> str | int | None:
     match here:
         case dict():
             return next((key for key in here if key.lower() == part), part or None)
@@ -95,7 +108,7 @@ def _step(here: Any, part: str) -> str | int | None:
             return None
 
 
-def _named_by_secrets(value: Any) -> Iterator[str]:
+def _named_by_secrets(value: Toml) -> Iterator[str]:
     match value:
         case {"env": str(name)} if len(value) == 1:
             yield name

@@ -5,20 +5,19 @@ Each reader takes what TOML gave, and returns a value of `sekisho.model` (or of
 readers; `sekisho.config.schema` is written in them.
 """
 
-import datetime
+import datetime as dt
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv6Address, ip_address, ip_network
-from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import ConfigDict, Field, PlainValidator, TypeAdapter, ValidationInfo
+from pydantic import ConfigDict, Field, PlainValidator
 
-from sekisho.config.problems import Problem, did_you_mean, wrong
+from sekisho.config.problems import did_you_mean, wrong
 from sekisho.model.address import (
     Address,
     AddressError,
@@ -34,15 +33,9 @@ from sekisho.model.rules import (
     Group,
     IPAddress,
     IPNetwork,
-    RecipientCheck,
     User,
     unmapped,
 )
-
-MAX_FILE_BYTES = 16 * 1024 * 1024
-"""Of the configuration and of each list that it names."""
-
-MAX_SECRET_BYTES = 64 * 1024
 
 STRICT = ConfigDict(
     frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True
@@ -52,49 +45,7 @@ _T = TypeVar("_T")
 _E = TypeVar("_E", bound=Enum)
 
 _NAME = re.compile(r"\w(?:[\w .-]{0,62}[\w.-])?")
-# Only after a space: # may stand in a local part.
-_COMMENT = re.compile(r"(?:^|\s)#.*")
 _HOST_PORT = re.compile(r"(?:\[([^\[\]]+)\]|([^:\[\]]*)):(\d{1,5})")
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a value may refer to outside the file.
-
-    Attributes:
-        folder: The configuration's, from which relative paths start.
-        env: The environment.
-        problems: Where mistakes in other files are reported.
-
-    """
-
-    folder: Path
-    env: Mapping[str, str]
-    problems: list[Problem] = field(default_factory=list[Problem])
-
-
-def surroundings(info: ValidationInfo) -> Surroundings:
-    """Take the surroundings that the loader handed to pydantic."""
-    given = info.context
-    if not isinstance(given, Surroundings):
-        raise TypeError("a configuration is read by load_config")
-    return given
-
-
-class Secret:
-    """A text that is never shown: not by repr, not by str, not in an error."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """Give the text, to the one place that sends it."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +59,6 @@ class SocketAddress:
         if isinstance(self.host, IPv6Address):
             return f"[{self.host}]:{self.port}"
         return f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class Recipients:
-    """Which mailboxes an own domain has; see `sekisho.model.rules.OwnDomain`."""
-
-    check: RecipientCheck = RecipientCheck.CALLOUT
-    addresses: frozenset[tuple[str, str]] = frozenset()
-    patterns: tuple[AddressPattern, ...] = ()
 
 
 # -- single texts ---------------------------------------------------------------------
@@ -303,111 +245,15 @@ def read_expiry(value: object) -> float:
 
     A date holds through that day, UTC; a date-time without offset is UTC.
     """
-    if isinstance(value, datetime.datetime):
-        moment = value if value.tzinfo else value.replace(tzinfo=datetime.UTC)
+    if isinstance(value, dt.datetime):
+        moment = value if value.tzinfo else value.replace(tzinfo=dt.UTC)
         return moment.timestamp()
-    if isinstance(value, datetime.date):
-        if value == datetime.date.max:
+    if isinstance(value, dt.date):
+        if value == dt.date.max:
             return math.inf
-        day = value + datetime.timedelta(days=1)
-        return datetime.datetime.combine(day, datetime.time(), datetime.UTC).timestamp()
+        day = value + dt.timedelta(days=1)
+        return dt.datetime.combine(day, dt.time(), dt.UTC).timestamp()
     raise wrong("must be a date, without quotes", "such as 2027-06-30")
-
-
-# -- files and secrets ----------------------------------------------------------------
-
-
-def read_path(value: object, info: ValidationInfo) -> Path:
-    """Read a path; a relative one starts at the configuration's folder."""
-    given = text(value, "a path in quotes")
-    if not given or "\0" in given:
-        raise wrong(f"{given!r} is no path")
-    return (surroundings(info).folder / given).absolute()
-
-
-def _referred(value: object, keys: tuple[str, ...]) -> tuple[str, str] | None:
-    """Take ``{ file = "…" }`` or ``{ env = "…" }`` apart."""
-    match value:
-        case {**rest} if len(rest) == 1:
-            ((key, name),) = rest.items()
-            if key in keys and isinstance(name, str) and name:
-                return str(key), name
-    return None
-
-
-def _file_bytes(path: Path, limit: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except OSError as error:
-        raise wrong(f'the file "{path}" cannot be read: {error.strerror}') from error
-    if len(data) > limit:
-        raise wrong(f'the file "{path}" is larger than {limit} octets')
-    return data
-
-
-def read_secret(value: object, info: ValidationInfo) -> Secret:
-    """Read a secret, from where it is said to be.
-
-    One line end at the end of a file is not part of it.
-    """
-    outside = surroundings(info)
-    if isinstance(value, str):
-        secret = value
-    else:
-        match _referred(value, ("file", "env")):
-            case ("file", name):
-                raw = _file_bytes(outside.folder / name, MAX_SECRET_BYTES)
-                secret = raw.decode("utf-8", "replace").removesuffix("\n")
-                secret = secret.removesuffix("\r")
-            case ("env", name):
-                secret = outside.env.get(name, "")
-            case _:
-                raise wrong(
-                    "must be a secret",
-                    'a text, { file = "…" } or { env = "…" }',
-                )
-    if not secret or "\0" in secret or "\ufffd" in secret:
-        raise wrong("the secret is empty, or is no UTF-8 text")
-    return Secret(secret)
-
-
-def read_recipients(value: object, info: ValidationInfo) -> Recipients:
-    """Read ``"callout"``, ``"any"``, a list, or ``{ file = "…" }``."""
-    if isinstance(value, str):
-        return Recipients(RecipientCheck(choice("callout", "any")(value)))
-    if isinstance(value, list):
-        return _listed(_PATTERNS.validate_python(value, context=info.context))
-    if reference := _referred(value, ("file",)):
-        return _listed(_patterns_of_file(reference[1], surroundings(info)))
-    raise wrong(
-        "must say which recipients there are",
-        '"callout", "any", a list of addresses, or { file = "…" }',
-    )
-
-
-def _patterns_of_file(name: str, outside: Surroundings) -> tuple[AddressPattern, ...]:
-    raw = _file_bytes(outside.folder / name, MAX_FILE_BYTES)
-    patterns: list[AddressPattern] = []
-    for number, line in enumerate(raw.decode("utf-8-sig", "replace").split("\n"), 1):
-        if not (entry := _COMMENT.sub("", line).strip()):
-            continue
-        try:
-            patterns.append(parse_pattern(entry))
-        except AddressError as error:
-            shown = str(outside.folder / name)
-            message = f"{entry!r}: {error}"
-            outside.problems.append(Problem(shown, number, "", message))
-    return tuple(patterns)
-
-
-def _listed(patterns: tuple[AddressPattern, ...]) -> Recipients:
-    single = [p for p in patterns if p.local_part != "*"]
-    return Recipients(
-        RecipientCheck.LISTED,
-        frozenset((p.local_part, p.domain) for p in single),
-        tuple(p for p in patterns if p.local_part == "*"),
-    )
 
 
 # -- the annotated types --------------------------------------------------------------
@@ -424,8 +270,3 @@ Bind = Annotated[SocketAddress, PlainValidator(read_socket_address)]
 Network = Annotated[IPNetwork, PlainValidator(read_network)]
 WhoItem = Annotated[GrantedTo, PlainValidator(read_who)]
 Expiry = Annotated[float, PlainValidator(read_expiry)]
-FilePath = Annotated[Path, PlainValidator(read_path)]
-SecretText = Annotated[Secret, PlainValidator(read_secret)]
-RecipientsOf = Annotated[Recipients, PlainValidator(read_recipients)]
-
-_PATTERNS: TypeAdapter[Any] = TypeAdapter(Many[Pattern], config=STRICT)

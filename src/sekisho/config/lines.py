@@ -13,6 +13,13 @@ import re
 import tomllib
 from bisect import bisect_right
 from collections.abc import Mapping
+from datetime import date, time
+from typing import TypeAlias
+
+Toml: TypeAlias = str | int | float | date | time | list["Toml"] | dict[str, "Toml"]
+"""Whatever TOML can say; booleans are integers, date-times are dates."""
+
+Table: TypeAlias = dict[str, Toml]
 
 Place = tuple[str | int, ...]
 """A path into a document: keys, and indexes of arrays."""

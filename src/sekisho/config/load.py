@@ -11,14 +11,14 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from sekisho.config.checks import check
 from sekisho.config.environment import override
-from sekisho.config.fields import MAX_FILE_BYTES, Surroundings
-from sekisho.config.lines import Place, key_lines
+from sekisho.config.lines import Place, Table, key_lines
+from sekisho.config.outside import MAX_FILE_BYTES, Surroundings
 from sekisho.config.problems import ConfigErrors, Problem
 from sekisho.config.schema import Config
 from sekisho.config.translate import Document, sentence, translate
@@ -52,25 +52,24 @@ def load_config(path: Path, env: Mapping[str, str]) -> Config:
         for found in check(content)
     ]
     if problems or config is None:
-        raise ConfigErrors(sorted(set(problems), key=_order(str(path))))
+        raise ConfigErrors(_in_order(str(path), set(problems)))
     return config
 
 
-def _details(errors: ValidationError) -> list[Any]:
+def _details(errors: ValidationError) -> list[ErrorDetails]:
+    # Without the input: it may be a secret.
     return errors.errors(include_url=False, include_input=False)
 
 
-def _order(main: str) -> Any:
-    """Sort the main file first, by line, then other files, then variables."""
-
-    def key(problem: Problem) -> tuple[bool, bool, str, int, str]:
-        elsewhere = problem.file != main
-        return elsewhere, not problem.line, problem.file, problem.line, problem.message
-
-    return key
+def _in_order(main: str, problems: set[Problem]) -> list[Problem]:
+    """Sort them: the main file by line, then other files, then variables."""
+    return sorted(
+        problems,
+        key=lambda p: (p.file != main, not p.line, p.file, p.line, p.message),
+    )
 
 
-def _read(path: Path) -> tuple[dict[str, Any], Mapping[Place, int]]:
+def _read(path: Path) -> tuple[Table, Mapping[Place, int]]:
     file = str(path)
     try:
         with path.open("rb") as stream:

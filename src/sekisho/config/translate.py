@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from sekisho.config.lines import Place
+from sekisho.config.lines import Place, Table, Toml
 from sekisho.config.problems import PROBLEM_TYPE, Problem, did_you_mean
 from sekisho.config.schema import SECTIONS, Section, keys_of
 
@@ -44,7 +44,7 @@ class Document:
 
     """
 
-    content: Mapping[str, Any]
+    content: Table
     file: str
     lines: Mapping[Place, int]
     variables: Mapping[Place, str]
@@ -63,10 +63,10 @@ class Document:
     def place_of(self, location: tuple[str | int, ...]) -> Place:
         """Take out of pydantic's location what does not stand in the document."""
         place: Place = ()
-        here: Any = self.content
+        here: Toml = self.content
         for step in location:
             match here:
-                case dict() if step in here:
+                case dict() if isinstance(step, str) and step in here:
                     here = here[step]
                 case list() if isinstance(step, int) and step < len(here):
                     here = here[step]

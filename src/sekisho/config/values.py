@@ -14,7 +14,8 @@ from dataclasses import fields, replace
 from typing import assert_never
 
 from sekisho.config.bounds import SESSION_NAMES
-from sekisho.config.schema import Config, Domain, Grant, Listener
+from sekisho.config.schema import Config
+from sekisho.config.tables import Domain, Grant, Listener
 from sekisho.config.via import SmarthostName, Target
 from sekisho.model import rules as model
 from sekisho.model.address import ANY_ADDRESS, Address

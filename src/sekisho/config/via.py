@@ -22,7 +22,8 @@ from typing import Annotated
 
 from pydantic import PlainValidator, ValidationInfo
 
-from sekisho.config.fields import choice, read_path, read_port, text
+from sekisho.config.fields import choice, read_port, text
+from sekisho.config.outside import read_path
 from sekisho.config.problems import did_you_mean, wrong
 from sekisho.model.domain import DomainError, normal_domain
 from sekisho.model.route import (

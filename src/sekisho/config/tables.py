@@ -1,0 +1,387 @@
+"""The tables of the configuration file: every key, with its type and its default.
+
+They are frozen, refuse unknown keys and take no value for another type's. Their
+values are those of `sekisho.model`, read once (`sekisho.config.fields`). Rules that
+span several keys stand in `sekisho.config.checks`; the reference page is made from
+the docstrings here, so they are written for operators.
+"""
+
+from ipaddress import IPv4Address
+from itertools import pairwise
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainValidator
+
+from sekisho.config.bounds import (
+    GivenSessionBounds,
+)
+from sekisho.config.fields import (
+    STRICT,
+    Bind,
+    Expiry,
+    Many,
+    Name,
+    Network,
+    Pattern,
+    SocketAddress,
+    WhoItem,
+    choice,
+    join_clients,
+    member,
+    text,
+)
+from sekisho.config.outside import FilePath, Recipients, RecipientsOf, SecretText
+from sekisho.config.problems import did_you_mean, wrong
+from sekisho.config.via import SmarthostServer, Via
+from sekisho.model.address import ANY_ADDRESS
+from sekisho.model.route import TlsPolicy
+from sekisho.model.rules import BareNewline, Role, SenderBinding, TlsMode
+
+LATER_AUTHENTICATORS = ("ldap", "kerberos", "oidc")
+
+_T = TypeVar("_T")
+
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Positive = Annotated[int, Field(ge=1, le=2**53)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Minutes = Annotated[float, Field(gt=0, le=31 * 1440)]
+
+
+def _one_or_many(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _some(items: tuple[_T, ...]) -> tuple[_T, ...]:
+    # Not Field(min_length=1): that would call a list empty whose one item is wrong.
+    if not items:
+        raise wrong("must not be an empty list", "leave the key out")
+    return items
+
+
+def _known_kind(value: object) -> str:
+    kind = text(value)
+    if kind in LATER_AUTHENTICATORS:
+        raise wrong(f'the authenticator "{kind}" is not in this version', 'use "local"')
+    if kind != "local":
+        raise wrong(f"{kind!r} is not known", did_you_mean(kind, ["local"]))
+    return kind
+
+
+def of_this_version(value: object) -> object:
+    """Refuse an authenticator of a later version, and nothing else."""
+    # Before its other keys are looked at: they would all be called unknown.
+    match value:
+        case {"kind": str(kind)} if kind in LATER_AUTHENTICATORS:
+            return _known_kind(kind)
+        case _:
+            return value
+
+
+def _growing(minutes: tuple[float, ...]) -> tuple[float, ...]:
+    for earlier, later in pairwise(minutes):
+        if later < earlier:
+            raise wrong(f"{later:g} comes after {earlier:g}", "intervals only grow")
+    return minutes
+
+
+Some = AfterValidator(_some)
+Who = Annotated[
+    Many[WhoItem], Some, BeforeValidator(_one_or_many), AfterValidator(join_clients)
+]
+AnyoneElse = (ANY_ADDRESS,)
+
+
+class Table(BaseModel):
+    """A table of the file."""
+
+    model_config = STRICT
+
+
+class Listener(Table):
+    """Where clients come in, and as what.
+
+    Without any listener there is ``mx`` on port 25 of all addresses, and, where
+    ``[tls]`` is given, ``submission`` on port 587.
+
+    Attributes:
+        name: Shown in the log, and named by grants.
+        role: ``mx`` takes mail for our own domains from anyone; ``submission`` wants
+            TLS and a verified user; ``legacy`` is a lane for machines that can do
+            neither.
+        bind: Addresses and ports, such as ``"0.0.0.0:25"`` and ``"[::]:25"``. Port 0
+            is any free one.
+        tls: ``starttls`` (on ``mx`` and ``legacy`` it is offered if ``[tls]`` is
+            given), ``implicit`` (TLS before the greeting, port 465) or ``off`` (not
+            on ``submission``).
+        proxy_protocol: Addresses and networks of proxies. From these a PROXY header,
+            version 1 or 2, is a must; everybody else is closed before the greeting.
+        bare_newline: ``refuse`` content with a CR or LF that stands alone, or
+            ``normalise`` it first (``legacy`` only).
+        who: ``legacy`` only, needed there: the machines, by address or network.
+        senders: ``legacy`` only, needed there: reverse-paths that they may use.
+        recipients: ``legacy`` only: to whom they may send.
+        max_messages_per_hour: ``legacy`` only; 0 is no bound.
+        max_messages_per_day: ``legacy`` only; 0 is no bound.
+        max_recipients_per_hour: ``legacy`` only; 0 is no bound.
+        max_recipients_per_day: ``legacy`` only; 0 is no bound.
+        expires: ``legacy`` only: a date (through that day, UTC) or a date-time.
+        null_sender: ``legacy`` only: whether the reverse-path ``<>`` is taken.
+        sender_binding: ``legacy`` only: see ``[[grant]]``.
+        accept_risk: ``legacy`` only: see ``[[grant]]``.
+        limits: Bounds of ``[limits]`` that differ here; those of the whole service
+            cannot.
+
+    """
+
+    name: Name
+    role: Annotated[Role, PlainValidator(member(Role))]
+    bind: Annotated[Many[Bind], Some]
+    tls: Annotated[TlsMode, PlainValidator(member(TlsMode))] = TlsMode.STARTTLS
+    proxy_protocol: Many[Network] = ()
+    bare_newline: Annotated[BareNewline, PlainValidator(member(BareNewline))] = (
+        BareNewline.REFUSE
+    )
+    who: Annotated[Many[Network], Some] = ()
+    senders: Annotated[Many[Pattern], Some] = ()
+    recipients: Annotated[Many[Pattern], Some] = AnyoneElse
+    max_messages_per_hour: Count = 0
+    max_messages_per_day: Count = 0
+    max_recipients_per_hour: Count = 0
+    max_recipients_per_day: Count = 0
+    expires: Expiry = float("inf")
+    null_sender: bool = False
+    sender_binding: Annotated[SenderBinding, PlainValidator(member(SenderBinding))] = (
+        SenderBinding.REFUSE
+    )
+    accept_risk: str = ""
+    limits: GivenSessionBounds = Field(default_factory=dict[str, int | float])
+
+
+class Tls(Table):
+    """Our certificate. A renewed pair is taken without a restart.
+
+    Attributes:
+        certificate: PEM file: the certificate, then those that lead to its root.
+        key: PEM file of its private key.
+
+    """
+
+    certificate: FilePath
+    key: FilePath
+
+
+class Authenticator(Table):
+    """Who verifies users; asked in order. Without any there is ``local``.
+
+    Attributes:
+        kind: ``local``: the accounts of ``sekisho user``.
+        name: Shown in the log.
+
+    """
+
+    kind: Annotated[str, PlainValidator(_known_kind)]
+    name: Name = "local"
+
+
+class Domain(Table):
+    """A domain that is ours: accepted from outside, and routed inside.
+
+    Attributes:
+        route: Where its mail goes, spelled as ``via`` in ``[[route]]``. Without it
+            the first ``[[route]]`` that matches decides, then DNS.
+        recipients: ``callout`` asks the next host and remembers the answer; a list
+            of addresses and patterns, or ``{ file = "…" }`` with one a line, is
+            exact; ``any`` takes everything, and ``check`` warns of it.
+        accept_own_senders_from_outside: Whether mail that claims to come from this
+            domain is taken from clients without papers, for forwarders.
+
+    """
+
+    route: Via | None = None
+    recipients: RecipientsOf = Recipients()
+    accept_own_senders_from_outside: bool = False
+
+
+class Grant(Table):
+    """Who may relay elsewhere: nobody, unless a grant says so.
+
+    Attributes:
+        name: Shown in every decision that rests on it.
+        who: ``authenticated``, ``group:NAME``, ``user:NAME``, or a list of these and
+            of addresses and networks.
+        listeners: On which. Needed for addresses, which relay on ``mx`` listeners
+            only; for identities, every ``submission`` listener if left out.
+        senders: Reverse-paths. Needed for addresses; for identities, what the account
+            owns if left out.
+        recipients: To whom.
+        max_messages_per_hour: By account, or by grant for addresses; 0 is no bound.
+        max_messages_per_day: 0 is no bound.
+        max_recipients_per_hour: 0 is no bound.
+        max_recipients_per_day: 0 is no bound.
+        expires: A date (through that day, UTC) or a date-time.
+        null_sender: Whether the reverse-path ``<>`` may be used.
+        sender_binding: What becomes of a ``From`` or ``Sender`` that the sender does
+            not own: ``refuse``, ``rewrite`` or ``log``.
+        accept_risk: Why a grant by address that is too wide, or that names a gateway,
+            is right all the same.
+
+    """
+
+    name: Name
+    who: Who
+    listeners: Annotated[Many[Name], Some] = ()
+    senders: Annotated[Many[Pattern], Some] = ()
+    recipients: Annotated[Many[Pattern], Some] = AnyoneElse
+    max_messages_per_hour: Count = 0
+    max_messages_per_day: Count = 0
+    max_recipients_per_hour: Count = 0
+    max_recipients_per_day: Count = 0
+    expires: Expiry = float("inf")
+    null_sender: bool = False
+    sender_binding: Annotated[SenderBinding, PlainValidator(member(SenderBinding))] = (
+        SenderBinding.REFUSE
+    )
+    accept_risk: str = ""
+
+
+class Smarthost(Table):
+    """A host that carries our mail on; named by ``via = "smarthost:NAME"``.
+
+    Attributes:
+        servers: ``smtp://`` and ``smtps://`` URLs, in order, with failover.
+        tls: ``required`` (the certificate is verified), ``opportunistic`` or ``off``.
+        username: Our login there.
+        password: A text, ``{ file = "…" }`` or ``{ env = "…" }``.
+
+    """
+
+    servers: Annotated[Many[SmarthostServer], Some]
+    tls: Annotated[TlsPolicy, PlainValidator(member(TlsPolicy))] = TlsPolicy.REQUIRED
+    username: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    password: SecretText | None = None
+
+
+class RouteTable(Table):
+    """Where mail goes; the first that matches decides, and DNS after the last.
+
+    Attributes:
+        to: Recipients.
+        sender: Reverse-paths, beside ``to``.
+        via: ``mx``, ``smarthost:NAME``, ``smtp://host:port`` (that host, no MX
+            look-up), ``smtps://…``, ``lmtp://…``, each with
+            ``?tls=required|opportunistic|off``, or ``maildir:/…`` and ``drop:/…``.
+
+    """
+
+    to: Pattern = ANY_ADDRESS
+    sender: Pattern = Field(default=ANY_ADDRESS, alias="from")
+    via: Via
+
+
+class Queue(Table):
+    """How long mail is tried.
+
+    Attributes:
+        retry_minutes: Between attempts, growing; the last one repeats.
+        expire_hours: After this the sender gets a bounce.
+
+    """
+
+    retry_minutes: Annotated[Many[Minutes], Some, AfterValidator(_growing)] = (
+        *(5, 10, 20, 40, 60, 120),
+    )
+    expire_hours: Annotated[float, Field(gt=0, le=31 * 24)] = 48
+
+
+class Delivery(Table):
+    """How the next hosts are treated.
+
+    Attributes:
+        max_connections_per_destination: At once.
+        connect_seconds: For one connection attempt.
+        command_seconds: For one reply (RFC 5321 §4.5.3.2 wants five minutes).
+        data_seconds: For the reply to the whole content (ten minutes there).
+
+    """
+
+    max_connections_per_destination: Annotated[int, Field(ge=1, le=10_000)] = 20
+    connect_seconds: Seconds = 30.0
+    command_seconds: Seconds = 300.0
+    data_seconds: Seconds = 600.0
+
+
+class Dns(Table):
+    """Who is asked for names.
+
+    Attributes:
+        servers: Resolvers, such as ``"127.0.0.1:53"``; the system's if left out.
+        timeout_seconds: For one question, with all its attempts.
+
+    """
+
+    servers: Many[Bind] = ()
+    timeout_seconds: Seconds = 10.0
+
+
+class Lockout(Table):
+    """When failed sign-ins lock out.
+
+    An account and an address block (IPv4 /32, IPv6 /64) are counted together, then
+    the block by itself.
+
+    Attributes:
+        max_failures_per_pair: Of one account from one block.
+        max_failures_per_block: Of one block, over all accounts.
+        window_seconds: Within which they are counted.
+        locked_seconds: How long it lasts.
+        trusted_days: An account that signed in from a block within so many days is
+            not locked out there by failures from elsewhere.
+
+    """
+
+    max_failures_per_pair: Positive = 10
+    max_failures_per_block: Positive = 50
+    window_seconds: Seconds = 900.0
+    locked_seconds: Seconds = 900.0
+    trusted_days: Annotated[int, Field(ge=0, le=366)] = 30
+
+
+class Trace(Table):
+    """What we write into messages.
+
+    Attributes:
+        received_shows_user: Whether ``Received`` names the account.
+
+    """
+
+    received_shows_user: bool = False
+
+
+class Observe(Table):
+    """What is seen from outside.
+
+    Attributes:
+        metrics: Address and port on which ``/metrics`` is served; off if left out.
+        log: ``json``, one event a line, or ``text`` for people.
+        timeline_days: How long the timelines of messages are kept.
+        timeline_bytes: How large their store may grow.
+
+    """
+
+    metrics: Bind | None = None
+    log: Annotated[Literal["json", "text"], PlainValidator(choice("json", "text"))] = (
+        "json"
+    )
+    timeline_days: Annotated[int, Field(ge=0, le=3660)] = 30
+    timeline_bytes: Annotated[int, Field(ge=1024 * 1024)] = 1024 * 1024 * 1024
+
+
+class Console(Table):
+    """The operators' web page; not in this version, its address is taken already.
+
+    Attributes:
+        bind: Address and port.
+
+    """
+
+    bind: Bind = SocketAddress(IPv4Address("127.0.0.1"), 8025)
