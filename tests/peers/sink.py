@@ -222,6 +222,15 @@ class RecordingSink:
         )
         return self.messages
 
+    def wait_for_content(self, part: bytes, seconds: float = 10.0) -> Received:
+        """Wait for the message that holds `part`."""
+
+        def look() -> Received | None:
+            found = [each for each in self.messages if part in each.content]
+            return found[0] if found else None
+
+        return wait_for(f"{part!r} at the sink", look, seconds)
+
     def _accept(self) -> None:
         while True:
             try:
