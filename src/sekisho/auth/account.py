@@ -1,0 +1,152 @@
+"""A local account, and the rules for its name and its password."""
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sekisho.auth.precis import PreparationError, prepare_name, prepare_password
+from sekisho.auth.sasl import ScramKeys
+from sekisho.model.address import (
+    AddressError,
+    AddressPattern,
+    parse_address,
+    parse_pattern,
+)
+
+MIN_PASSWORD_CHARACTERS = 8
+MAX_ADDRESSES = 1000
+MAX_GROUPS = 100
+
+# Without what people mix up when they read a password aloud or from paper: 0 o 1 l i.
+_PASSWORD_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # noqa: S105 - an alphabet
+_PASSWORD_GROUPS, _GROUP_LENGTH = 5, 5
+
+
+class AccountError(Exception):
+    """An account cannot be made, found or changed so.
+
+    Attributes:
+        sentence: What is wrong.
+        hint: What to do; may be empty.
+
+    """
+
+    def __init__(self, sentence: str, hint: str = "") -> None:
+        super().__init__(f"{sentence}. {hint}".strip())
+        self.sentence = sentence
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A local account as it is now.
+
+    Attributes:
+        name: Prepared after UsernameCaseMapped.
+        addresses: The mailboxes it may send from.
+        groups: For grants to ``group:NAME``.
+        enabled: Whether it can be used.
+        generation: Changes with every change, and never repeats in its file.
+        created_at: Unix seconds.
+        changed_at: Unix seconds.
+        last_success: Unix seconds of a login, at most some minutes old; 0 for never.
+        password_hash: argon2id in PHC form.
+        scram: Keys for SCRAM-SHA-256; None where they were switched off.
+
+    """
+
+    name: str
+    addresses: tuple[AddressPattern, ...]
+    groups: frozenset[str]
+    enabled: bool
+    generation: int
+    created_at: float
+    changed_at: float
+    last_success: float
+    password_hash: str = field(repr=False)
+    scram: ScramKeys | None = field(repr=False)
+
+
+def account_name(text: str) -> str:
+    """Read the name of an account that is to be made or changed.
+
+    Raises:
+        AccountError: It is no name.
+
+    """
+    try:
+        return prepare_name(text)
+    except PreparationError as error:
+        raise AccountError(
+            f"{text[:80]!r} cannot be an account's name: {error}",
+            "A name has 1 to 254 octets of letters, digits and signs, no spaces",
+        ) from error
+
+
+def account_addresses(name: str, texts: Iterable[str]) -> tuple[AddressPattern, ...]:
+    """Read an account's addresses; a name that is an address is the first of them.
+
+    Raises:
+        AccountError: One of them is no address and no pattern.
+
+    """
+    patterns: list[AddressPattern] = []
+    try:
+        if "@" in name:
+            address = parse_address(name)
+            patterns.append(AddressPattern(address.local_part.lower(), address.domain))
+        patterns.extend(parse_pattern(text) for text in texts)
+    except AddressError as error:
+        raise AccountError(
+            f"an address of account {name!r} is wrong: {error}",
+            "Write user@example.com, *@example.com, *@*.example.com or *",
+        ) from error
+    unique = tuple(dict.fromkeys(patterns))
+    if len(unique) > MAX_ADDRESSES:
+        raise AccountError(f"an account has at most {MAX_ADDRESSES} addresses")
+    return unique
+
+
+def account_groups(texts: Iterable[str]) -> frozenset[str]:
+    """Read an account's groups.
+
+    Raises:
+        AccountError: One of them is no name, or there are too many.
+
+    """
+    try:
+        groups = frozenset(prepare_name(text) for text in texts)
+    except PreparationError as error:
+        raise AccountError(f"a group's name is wrong: {error}") from error
+    if len(groups) > MAX_GROUPS:
+        raise AccountError(f"an account has at most {MAX_GROUPS} groups")
+    return groups
+
+
+def account_password(name: str, text: str) -> str:
+    """Prepare a new password, and hold it against the rules.
+
+    Raises:
+        AccountError: It is too short, too long, the account's name, or holds a
+            control character. The message does not show it.
+
+    """
+    try:
+        password = prepare_password(text)
+    except PreparationError as error:
+        raise AccountError(f"the password cannot be used: {error}") from error
+    if len(password) < MIN_PASSWORD_CHARACTERS:
+        raise AccountError(
+            f"the password has fewer than {MIN_PASSWORD_CHARACTERS} characters"
+        )
+    if password.lower() in (name, name.partition("@")[0]):
+        raise AccountError("the password is the account's name")
+    return password
+
+
+def random_password() -> str:
+    """Make a password of 123 random bits that can be read aloud."""
+    return "-".join(
+        "".join(secrets.choice(_PASSWORD_ALPHABET) for _ in range(_GROUP_LENGTH))
+        for _ in range(_PASSWORD_GROUPS)
+    )

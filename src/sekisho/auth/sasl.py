@@ -1,0 +1,117 @@
+"""What SASL mechanisms and the gatekeeper say to one another (RFC 4422, RFC 4954).
+
+A mechanism is a sans-IO dialogue: it takes the client's responses and says what it
+needs next. It reads octets and does arithmetic; it never learns whether an account
+exists, so it cannot tell anybody.
+
+Every misstep is `Failed`, which ends the dialogue. There is no way back into it and
+no way around: MS01-037 was a step whose failure was taken for progress.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sekisho.auth.precis import PreparationError, prepare_name, prepare_password
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """Send this to the client, base64-encoded after 334, and await its response."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordGiven:
+    """The client claims an account by a password; both are prepared (RFC 8265)."""
+
+    account: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordHopeless:
+    """No account can have this password; refuse it, in the time of a wrong one.
+
+    An overlong password that were refused at once, or worse, hashed at its length,
+    would let a client measure what happens inside.
+    """
+
+    account: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScramKeys:
+    """What a server keeps of a password for SCRAM (RFC 5802 §3, RFC 7677)."""
+
+    salt: bytes
+    iterations: int
+    stored_key: bytes = field(repr=False)
+    server_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KeysNeeded:
+    """Look the account's keys up, or make decoys, and go on with `then`."""
+
+    account: str
+    then: Callable[[ScramKeys], "Step"] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """The client has the keys. Send `server_final` once the account was judged."""
+
+    account: str
+    server_final: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The client broke the exchange or has proved nothing; `reason` is for the log."""
+
+    reason: str
+    account: str = ""
+
+
+Step = Challenge | PasswordGiven | PasswordHopeless | KeysNeeded | Proven | Failed
+
+
+class Dialogue(Protocol):
+    """One exchange of one mechanism."""
+
+    def step(self, response: bytes | None) -> Step:
+        """Take the client's next response; None: no initial response was sent."""
+        ...
+
+
+def read_name(octets: bytes) -> str:
+    """Read and prepare an account's name.
+
+    Raises:
+        PreparationError: It is not UTF-8, or not a name.
+
+    """
+    return prepare_name(_utf8(octets))
+
+
+def claim(account: str, password: bytes) -> PasswordGiven | PasswordHopeless | Failed:
+    """Read and prepare a password, and claim an account by it."""
+    if not password:
+        # Before anything is asked: a directory that allows unauthenticated binds
+        # says yes to an empty password (RFC 4513 §5.1.2).
+        return Failed("the password is empty", account)
+    try:
+        return PasswordGiven(account, prepare_password(_utf8(password)))
+    except PreparationError as error:
+        return PasswordHopeless(account, f"the password is none: {error}")
+
+
+def _utf8(octets: bytes) -> str:
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError:
+        # The decoder's own error quotes the octets.
+        raise PreparationError("it is not UTF-8") from None
