@@ -7,7 +7,7 @@ default and its description.
 
 from collections.abc import Mapping
 from dataclasses import Field, fields
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import BaseModel, PlainValidator, ValidationInfo, create_model
 from pydantic import Field as Key
@@ -36,7 +36,7 @@ _HIGHEST_COUNT = 2**53
 
 
 def _key(bound: "Field[Any]") -> tuple[type[int | float], Any]:
-    default: int | float = bound.default
+    default = cast("int | float", bound.default)
     highest = _HIGHEST_SECONDS if bound.type is float else _HIGHEST_COUNT
     lowest = _LOWEST.get(bound.name, 1)
     return type(default), Key(default, ge=lowest, le=highest)
@@ -63,13 +63,15 @@ def _given(table: type[BaseModel], value: object, info: ValidationInfo) -> Given
     )
 
 
-def _read_all(value: object, info: ValidationInfo) -> Given:
+def read_all(value: object, info: ValidationInfo) -> Given:
+    """Read the bounds of ``[limits]``."""
     return _given(AllBounds, value, info)
 
 
-def _read_session(value: object, info: ValidationInfo) -> Given:
+def read_session(value: object, info: ValidationInfo) -> Given:
+    """Read the bounds of one listener."""
     return _given(SessionBounds, value, info)
 
 
-GivenBounds = Annotated[Given, PlainValidator(_read_all)]
-GivenSessionBounds = Annotated[Given, PlainValidator(_read_session)]
+GivenBounds = Annotated[Given, PlainValidator(read_all)]
+GivenSessionBounds = Annotated[Given, PlainValidator(read_session)]

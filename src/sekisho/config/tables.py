@@ -58,7 +58,8 @@ def _some(items: tuple[_T, ...]) -> tuple[_T, ...]:
     return items
 
 
-def _known_kind(value: object) -> str:
+def known_kind(value: object) -> str:
+    """Read an authenticator's kind."""
     kind = text(value)
     if kind in LATER_AUTHENTICATORS:
         raise wrong(f'the authenticator "{kind}" is not in this version', 'use "local"')
@@ -72,7 +73,7 @@ def of_this_version(value: object) -> object:
     # Before its other keys are looked at: they would all be called unknown.
     match value:
         case {"kind": str(kind)} if kind in LATER_AUTHENTICATORS:
-            return _known_kind(kind)
+            return known_kind(kind)
         case _:
             return value
 
@@ -179,7 +180,7 @@ class Authenticator(Table):
 
     """
 
-    kind: Annotated[str, PlainValidator(_known_kind)]
+    kind: Annotated[str, PlainValidator(known_kind)]
     name: Name = "local"
 
 
@@ -324,26 +325,30 @@ class Dns(Table):
 
 
 class Lockout(Table):
-    """When failed sign-ins lock out.
+    """When failed sign-ins lock out, and for how long.
 
-    An account and an address block (IPv4 /32, IPv6 /64) are counted together, then
-    the block by itself.
+    Failures are counted for each pair of an account and a client block (an IPv4
+    address, an IPv6 /64), then for the block by itself. An account by itself is never
+    locked, and a pair that succeeded within 30 days is not stopped by its block.
 
     Attributes:
-        max_failures_per_pair: Of one account from one block.
-        max_failures_per_block: Of one block, over all accounts.
-        window_seconds: Within which they are counted.
-        locked_seconds: How long it lasts.
-        trusted_days: An account that signed in from a block within so many days is
-            not locked out there by failures from elsewhere.
+        pair_failures: So many failures of a pair lock it.
+        block_failures: So many failures of a block lock it.
+        first_seconds: How long the first lock lasts; each next one twice as long.
+        longest_seconds: But no longer than this.
+        forget_seconds: So much time without a failure and without a lock forgets.
+        max_pairs: Pairs kept in memory.
+        max_blocks: Blocks kept in memory.
 
     """
 
-    max_failures_per_pair: Positive = 10
-    max_failures_per_block: Positive = 50
-    window_seconds: Seconds = 900.0
-    locked_seconds: Seconds = 900.0
-    trusted_days: Annotated[int, Field(ge=0, le=366)] = 30
+    pair_failures: Positive = 5
+    block_failures: Positive = 20
+    first_seconds: Seconds = 60.0
+    longest_seconds: Seconds = 3600.0
+    forget_seconds: Seconds = 3600.0
+    max_pairs: Annotated[int, Field(ge=1000, le=10_000_000)] = 50_000
+    max_blocks: Annotated[int, Field(ge=1000, le=10_000_000)] = 20_000
 
 
 class Trace(Table):

@@ -34,13 +34,18 @@ from sekisho.model.route import (
 POSTMASTER_FOLDER = "postmaster"
 
 
-def rules(config: Config, gateways: Collection[model.IPAddress] = ()) -> model.Rules:
+def rules(
+    config: Config,
+    gateways: Collection[model.IPAddress] = (),
+    bridges: Collection[model.IPNetwork] = (),
+) -> model.Rules:
     """Make the rules that decide who may send what to whom.
 
     Args:
         config: The configuration.
-        gateways: Default gateways and container bridges of this machine, which a
-            range in a grant never matches.
+        gateways: Default gateways of this machine and its addresses on container
+            bridges, which a range in a grant never matches.
+        bridges: Networks of container bridges; the same holds for them.
 
     """
     return model.Rules(
@@ -51,6 +56,7 @@ def rules(config: Config, gateways: Collection[model.IPAddress] = ()) -> model.R
         grants=tuple(_grant(one) for one in config.grants),
         max_hops=session_limits(config).max_hops,
         gateways=frozenset(gateways),
+        bridges=tuple(bridges),
     )
 
 
