@@ -1,1 +1,16 @@
-"""The store: messages on disk before a 250, their bodies, their next attempts."""
+"""The store: messages on disk before a 250, their bodies, their next attempts.
+
+| file | what it holds |
+| --- | --- |
+| ``store.py`` | `Queue`, what the service uses: futures, one writer thread |
+| ``file.py`` | `QueueFile`, the synchronous core: one owner, one transaction a group |
+| ``operations.py``, ``group.py`` | what a transaction is made of, and does |
+| ``reader.py`` | `QueueReader`: pages read over a connection of its own |
+| ``sqlite.py`` | the part of apsw that we use, with types |
+| ``schema.py`` | tables, versions, and how a connection is opened |
+| ``rows.py`` | values of the model ↔ rows |
+| ``records.py`` | what callers see of the store |
+| ``bodies.py`` | bodies above 64 KiB, as files |
+| ``upkeep.py`` | checkpoints and the removal of files, off the commit path |
+| ``lock.py``, ``space.py`` | one owner a folder; is there room on the disk |
+"""

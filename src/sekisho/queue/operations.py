@@ -1,0 +1,84 @@
+"""What one transaction may be made of, and what each part of it is answered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sekisho.model.decision import Decision
+from sekisho.model.ids import MessageId
+from sekisho.queue.records import Action, Result, Selection, Settled
+from sekisho.queue.rows import PreparedMessage
+
+
+class Put:
+    """Store one message."""
+
+    __slots__ = ("prepared",)
+
+    def __init__(self, prepared: PreparedMessage) -> None:
+        self.prepared = prepared
+
+
+class Settle:
+    """Store what an attempt came to, and the reports that follow from it."""
+
+    __slots__ = ("octets", "reports", "results")
+
+    def __init__(
+        self,
+        octets: bytes,
+        results: Sequence[Result],
+        reports: Sequence[PreparedMessage],
+    ) -> None:
+        self.octets = octets
+        self.results = results
+        self.reports = reports
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Do to a page of recipients what an operator wants (hold, retry, remove).
+
+    Attributes:
+        action: Anything but RELEASE, which needs a Decision.
+        selection: Which recipients.
+        now: Unix seconds.
+        after: Only recipients with greater keys.
+        limit: At most so many, so that mail is not kept waiting.
+
+    """
+
+    action: Action
+    selection: Selection
+    now: float
+    after: int = -1
+    limit: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Let held and dead recipients go on, by policy's decision about the message."""
+
+    octets: bytes
+    decision: Decision
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """What an `Act` or a `Release` did.
+
+    Attributes:
+        recipients: How many it changed.
+        ids: Of these messages.
+        last: The greatest key seen, or -1 where nothing matched (any more).
+
+    """
+
+    recipients: int
+    ids: tuple[MessageId, ...]
+    last: int
+
+
+Operation: TypeAlias = Put | Settle | Act | Release
+Answer: TypeAlias = Settled | Acted | Exception | None
