@@ -67,7 +67,7 @@ _MAILBOX = re.compile(
     rf"[ \t]*+(?:{_PHRASE}*+<[ \t]*+{_ADDR_SPEC}[ \t]*+>|{_ADDR_SPEC})[ \t]*+"
 )
 _GROUP = re.compile(rf"{_PHRASE}++:")
-_OUTSIDE_COMMENT = re.compile(rf"[^(\"]++|{_QUOTED}|(\()|.", re.DOTALL)
+_UP_TO_COMMENT = re.compile(rf'((?:[^("]|{_QUOTED})*+)\(')
 _INSIDE_COMMENT = re.compile(r"(?:[^()\\]|\\.)*+([()])", re.DOTALL)
 
 
@@ -237,23 +237,20 @@ def _address(local_part: str, domain: str) -> Address | Malformation:
 
 
 def _without_comments(text: str) -> str:
-    """Put a blank for each comment; an unclosed one stays, and breaks the grammar."""
+    """Put a blank for each comment, or give what is no mailbox where one is broken.
+
+    A quoted string that is never closed ends the search: trying its next quote, and
+    the next, would take time in the square of their number.
+    """
     kept: list[str] = []
     at = 0
-    while at < len(text):
-        piece = _OUTSIDE_COMMENT.match(text, at)
-        if piece is None:
-            break
-        if piece[1]:
-            end = _comment_end(text, piece.end())
-            if end < 0:
-                return "("
-            kept.append(" ")
-            at = end
-        else:
-            kept.append(piece[0])
-            at = piece.end()
-    return "".join(kept)
+    while before := _UP_TO_COMMENT.match(text, at):
+        kept.append(before[1])
+        at = _comment_end(text, before.end())
+        if at < 0:
+            return ""
+    kept.append(text[at:])
+    return " ".join(kept)
 
 
 def _comment_end(text: str, at: int) -> int:
