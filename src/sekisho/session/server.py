@@ -25,7 +25,7 @@ socket stops while `held_bytes` is large.
 from sekisho.model import replies
 from sekisho.model.reply import Reply
 from sekisho.session import greetings, login
-from sekisho.session.core import NEVER, Core
+from sekisho.session.core import NEVER, Core, read_nothing
 from sekisho.session.events import Event
 from sekisho.session.extensions import SessionProfile, TlsState
 from sekisho.session.reading import READERS
@@ -136,16 +136,17 @@ class ServerSession:
         login.challenge(core, data)
 
     def tls_started(self, now: float) -> None:
-        """Answer `TlsRequested`: the handshake is done, the session begins anew.
+        """Begin anew under TLS: the answer to `TlsRequested`, or before the greeting.
 
         Raises:
-            SessionMisuseError: No `TlsRequested` is outstanding.
+            SessionMisuseError: The client was greeted, and no `TlsRequested` is
+                outstanding.
 
         """
         core = self._core
         if core.ended:
             return
-        if core.on_answer is not greetings.tls_failed:
+        if self.greeted and core.on_answer is not greetings.tls_failed:
             raise SessionMisuseError("no handshake is outstanding")
         greetings.tls_started(core, now)
 
@@ -189,6 +190,16 @@ class ServerSession:
         if not core.ended:
             core.events.clear()
             core.end(reply, reason)
+
+    @property
+    def greeted(self) -> bool:
+        """Whether the greeting was given."""
+        return self._core.read is not read_nothing
+
+    @property
+    def in_content(self) -> bool:
+        """Whether a message's content is coming in, chunks still to come included."""
+        return self._core.clock.data != NEVER
 
     @property
     def ended(self) -> bool:
