@@ -196,7 +196,7 @@ class ClientSession:
         if self.ended:
             return
         if self._starting_tls:
-            self._end(Deferred(Cause.TLS, TLS_INJECTION, self.profile.host))
+            self._end(Deferred(Cause.PROTOCOL, TLS_INJECTION, self.profile.host))
             return
         self._reader.receive(data)
         try:
@@ -235,6 +235,8 @@ class ClientSession:
             recipients=recipients,
             content=content,
         )
+        if self.ended:
+            transaction.cut_off(self._cut_off())
         self._plan = transaction.plan
         if self._plan:
             self._clear_peer()
@@ -266,6 +268,9 @@ class ClientSession:
 
     def probe(self, recipient: Recipient, now: float) -> None:
         """Ask whether the host takes mail for a recipient; `ProbeDone` answers."""
+        if self.ended:
+            self._probe_done(self._cut_off())
+            return
         self._probed = recipient
         self._plan = deque([(Step.MAIL, b"MAIL FROM:<>\r\n")])
         self._clear_peer()
@@ -300,13 +305,16 @@ class ClientSession:
 
     def lost(self) -> None:
         """End the session: the connection is gone."""
-        self._end(Deferred(Cause.UNREACHABLE, CONNECTION_LOST, self.profile.host))
+        self._end(self._cut_off())
 
     def timed_out(self) -> None:
         """End the session: `deadline` has come."""
         step = self._awaited[0] if self._awaited else Step.CONTENT
         words = reply(451, "4.4.2", f"Next host timed out in {step.value}")
         self._end(Deferred(Cause.TIMEOUT, words, self.profile.host))
+
+    def _cut_off(self) -> Deferred:
+        return Deferred(Cause.UNREACHABLE, CONNECTION_LOST, self.profile.host)
 
     # Replies
 
@@ -373,7 +381,7 @@ class ClientSession:
             refusal(answer, self.profile.host)
             self._no_tls()
         elif self._reader.pending:
-            self._end(Deferred(Cause.TLS, TLS_INJECTION, self.profile.host))
+            self._end(Deferred(Cause.PROTOCOL, TLS_INJECTION, self.profile.host))
         else:
             self._starting_tls = True
             self._events.append(TlsWanted())
@@ -486,7 +494,9 @@ class ClientSession:
                 assert_never(transaction.phase)
 
     def _arm(self, now: float) -> None:
-        if self._awaited:
+        if self.ended:
+            self.deadline = inf
+        elif self._awaited:
             self.deadline = now + self._seconds[self._awaited[0]]
         elif self._transaction is not None:
             self.deadline = now + self.profile.timeouts.block
@@ -499,6 +509,7 @@ class ClientSession:
             return
         self.ended = True
         self.deadline = inf
+        self._awaited.clear()
         if (transaction := self._transaction) is not None:
             transaction.cut_off(outcome)
             self._advance(transaction)

@@ -327,6 +327,7 @@ class Transaction:
     def cut_off(self, outcome: Deferred | Failed) -> None:
         """End it here: the undecided get this outcome."""
         self._fill(outcome)
+        self.plan.clear()
         self.phase = Phase.OVER
 
     def _fill(self, outcome: Outcome) -> None:
