@@ -196,6 +196,16 @@ class Service:
 
         return wait_for(f"the event {name} {fields}", look, seconds)
 
+    def wait_until_idle(self, seconds: float = 10.0) -> None:
+        """Wait until everything that was taken has left the queue."""
+
+        def idle() -> bool:
+            taken = {event["message"] for event in self.events("mail.accepted")}
+            done = {event["message"] for event in self.events("message.finished")}
+            return taken <= done
+
+        wait_for("an empty queue", idle, seconds)
+
     def start(self) -> Self:
         """Start it and wait until it says that it is ready."""
         already = len(self.events("service.ready"))

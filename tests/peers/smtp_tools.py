@@ -1,6 +1,7 @@
 """Postfix's load generator and sink: ``smtp-source`` and ``smtp-sink``."""
 
 import os
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,6 +49,19 @@ class SmtpSink:
     def url(self) -> str:
         """The route that leads here."""
         return f"smtp://{self.address}:{self.port}"
+
+    def wait_until_ready(self) -> None:
+        """Wait for its greeting."""
+
+        def greets() -> bool:
+            self.process.assert_alive()
+            try:
+                with socket.create_connection((self.address, self.port), 5) as stream:
+                    return stream.recv(512).startswith(b"220")
+            except OSError:
+                return False
+
+        wait_for("smtp-sink's greeting", greets)
 
     def messages(self) -> list[bytes]:
         """Each dump: envelope lines, then the message, with LF line ends."""
