@@ -10,9 +10,9 @@ connection has committed. Telling each process of changes instead would be cheap
 still, but a message that got lost would keep a disabled account alive. When it has
 moved, only accounts with a newer generation are read again.
 
-Two connections: one reads, on the loop, short and never blocked (WAL); the other
-writes, under a lock, from wherever the caller runs it. A write waits for the disk, so
-a running service calls the changing functions in a thread.
+Two connections: one for look-ups, on the loop, short and never blocked (WAL); the
+other lists and writes, under a lock, in whatever thread its caller chooses. A write
+waits for the disk, so a running service calls those functions in a thread.
 """
 
 import re
@@ -20,10 +20,10 @@ import threading
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import urandom
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import apsw
 
@@ -71,13 +71,10 @@ class NewAccount:
     """
 
     name: str
-    password: str
+    password: str = field(repr=False)
     addresses: Sequence[str] = ()
     groups: Sequence[str] = ()
     scram: bool = True
-
-    def __repr__(self) -> str:
-        return f"NewAccount(name={self.name!r})"
 
 
 class AccountStore:
@@ -177,11 +174,11 @@ class AccountStore:
             else:
                 self._without_scram.discard(account.name)
 
-    # Listing
+    # Listing, in a thread where it may wait
 
     def list(self) -> tuple[Account, ...]:
         """All accounts, by name, with their last success."""
-        return tuple(map(_account, self._reader.rows(f"{_SELECT} ORDER BY name")))
+        return tuple(map(_account, self._rows(f"{_SELECT} ORDER BY name")))
 
     def get(self, name: str) -> Account:
         """One account, with its last success.
@@ -270,7 +267,7 @@ class AccountStore:
     def successes(self) -> tuple[Success, ...]:
         """Which account logged in from which address block, and when last."""
         since = self._clock() - KNOWN_SECONDS
-        rows = self._reader.rows(
+        rows = self._rows(
             "SELECT account, block, at FROM success WHERE at > ? ORDER BY at", (since,)
         )
         return tuple(Success(*row) for row in rows)
@@ -292,7 +289,12 @@ class AccountStore:
                 (MAX_KNOWN_PAIRS,),
             )
 
-    # How changes are made
+    # How it is done
+
+    def _rows(self, statement: str, bindings: Sequence[object] = ()) -> Sequence[Any]:
+        # Not by the reader: that is the loop's, and a connection is one thread's.
+        with self._lock:
+            return self._writer.rows(statement, bindings)
 
     def _new_row(self, new: NewAccount) -> tuple[str, str, str, str, str, float, float]:
         name = account_name(new.name)

@@ -9,10 +9,11 @@ lock while it works.
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from enum import Enum, auto
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
@@ -88,6 +89,7 @@ class HashingPool:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="hashing")
         self._waiting = waiting
         self._under_way = 0
+        self._lock = threading.Lock()
 
     async def run(
         self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
@@ -100,25 +102,17 @@ class HashingPool:
         """
         if self._under_way >= self._waiting:
             raise AuthUnavailableError("too many passwords are being checked")
-        loop = asyncio.get_running_loop()
-        self._under_way += 1
-        try:
-            future = self._executor.submit(function, *args, **kwargs)
-        except BaseException:
-            self._under_way -= 1
-            raise
         # Counted down when the thread is done, not when its caller gives up:
         # otherwise calls that time out would pile up without a bound.
-        future.add_done_callback(lambda done: self._schedule_end(loop, done))
+        future = self._executor.submit(function, *args, **kwargs)
+        with self._lock:
+            self._under_way += 1
+        future.add_done_callback(self._ended)
         return await asyncio.wrap_future(future)
 
-    def _schedule_end(self, loop: asyncio.AbstractEventLoop, _done: Future[T]) -> None:
-        # When the loop is closed nobody counts any more.
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(self._end)
-
-    def _end(self) -> None:
-        self._under_way -= 1
+    def _ended(self, _future: Future[Any]) -> None:
+        with self._lock:
+            self._under_way -= 1
 
     def close(self) -> None:
         """Let what runs finish, and take no more."""

@@ -1,0 +1,155 @@
+"""One AUTH command: a mechanism's dialogue, and what the judge says of it.
+
+`Exchange.step` never raises, ends in bounded time, and answers once. Everything that
+is not expected comes out as `Unavailable`, which is 454.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import assert_never
+
+from sekisho.auth.authenticator import AuthUnavailableError
+from sekisho.auth.judge import Found, Judge
+from sekisho.auth.sasl import (
+    Challenge,
+    Dialogue,
+    Failed,
+    KeysNeeded,
+    PasswordGiven,
+    PasswordHopeless,
+    Proven,
+    Step,
+)
+from sekisho.model.identity import Answer, Identity, Rejected, Unavailable, Verified
+from sekisho.model.rules import IPAddress
+
+
+@dataclass(frozen=True, slots=True)
+class AuthContext:
+    """Where an exchange takes place.
+
+    Attributes:
+        client: The client's address.
+        listener: The listener's name.
+        channel_binding: ``tls-server-end-point`` of our certificate (RFC 5929), or
+            empty where it has none.
+        session: Its id, for the log.
+
+    """
+
+    client: IPAddress
+    listener: str
+    channel_binding: bytes
+    session: str
+
+
+class Exchange:
+    """One AUTH command, from its first response to its answer."""
+
+    __slots__ = (
+        "_begun",
+        "_client",
+        "_confirmed",
+        "_dialogue",
+        "_judge",
+        "_mechanism",
+        "_over",
+        "_owner",
+    )
+
+    def __init__(
+        self, judge: Judge, client: IPAddress, mechanism: str, dialogue: Dialogue
+    ) -> None:
+        self._judge = judge
+        self._client = client
+        self._mechanism = mechanism
+        self._dialogue = dialogue
+        self._begun = False
+        self._over = False
+        self._owner: Identity | Rejected | None = None
+        self._confirmed: Verified | None = None
+
+    async def step(self, response: bytes | None) -> Challenge | Answer:
+        """Take the client's response.
+
+        Args:
+            response: Decoded from base64; None for the first step where AUTH had no
+                initial response.
+
+        Returns:
+            A challenge to send, or the answer, after which each further step is
+            `Rejected`.
+
+        """
+        if self._over:
+            return Rejected("the exchange is over")
+        # Until a challenge says otherwise: also when this step is cancelled half-way.
+        self._over = True
+        try:
+            async with asyncio.timeout(self._judge.options.step_seconds):
+                answer = await self._step(response)
+        except TimeoutError:
+            return Unavailable("it took too long to find out")
+        except AuthUnavailableError as error:
+            return Unavailable(str(error))
+        except Exception as error:  # noqa: BLE001 - the promise: a fault is never 235
+            # Not its text: a library may have put the password there.
+            return Unavailable(f"{type(error).__name__} while checking")
+        self._over = not isinstance(answer, Challenge)
+        return answer
+
+    async def _step(self, response: bytes | None) -> Challenge | Answer:
+        if self._confirmed is not None:
+            return self._after_server_final(self._confirmed, response)
+        # Only a first response may be missing; a later one is empty at the least.
+        if response is None and self._begun:
+            response = b""
+        self._begun = True
+        return await self._carry_out(self._dialogue.step(response))
+
+    async def _carry_out(self, step: Step) -> Challenge | Answer:
+        match step:
+            case Challenge():
+                return step
+            case PasswordGiven():
+                return await self._judge.password(step, self._mechanism, self._client)
+            case PasswordHopeless():
+                return await self._judge.hopeless(step, self._client)
+            case KeysNeeded():
+                return await self._look_up(step)
+            case Proven():
+                return self._judge_proof(step)
+            case Failed(reason, account):
+                # For the log: not "the proof is wrong" where there was none to give.
+                if isinstance(self._owner, Rejected):
+                    reason = self._owner.reason
+                return self._judge.refuse(reason, account, self._client)
+            case _:
+                assert_never(step)
+
+    async def _look_up(self, step: KeysNeeded) -> Challenge | Answer:
+        match await self._judge.scram_keys(step.account):
+            case Found(keys, owner):
+                self._owner = owner
+                return await self._carry_out(step.then(keys))
+            case Unavailable() as unavailable:
+                return unavailable
+
+    def _judge_proof(self, step: Proven) -> Challenge | Answer:
+        if self._owner is None:
+            return Unavailable("a proof came before its keys")
+        answer = self._judge.proof(self._owner, self._mechanism, self._client)
+        if not isinstance(answer, Verified):
+            return answer
+        # Only now: the server's signature tells the client that its proof is right.
+        self._confirmed = answer
+        return Challenge(step.server_final)
+
+    def _after_server_final(self, verified: Verified, response: bytes | None) -> Answer:
+        """Take the empty response to server-final: a 235 carries no data (RFC 4954)."""
+        account = verified.identity.account
+        if response:
+            return Rejected("the response to server-final is not empty", account)
+        if not self._judge.is_current(verified.identity):
+            return Rejected("the account has changed", account)
+        return verified

@@ -1,0 +1,215 @@
+"""What becomes of a claim: lockout, memory, authenticators, and the count.
+
+Every way through here takes the time of one wrong password, whoever claims what:
+an account that is locked out, unknown or disabled costs a hash like any other.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from secrets import token_bytes
+from typing import assert_never
+
+from sekisho.auth.authenticator import ScramRecord
+from sekisho.auth.chain import Chain
+from sekisho.auth.lockout import Free, Locked, Lockout, Success
+from sekisho.auth.memory import LONGEST_SECONDS, SuccessMemory
+from sekisho.auth.sasl import PasswordGiven, PasswordHopeless, ScramKeys
+from sekisho.auth.scram import DEFAULT_ITERATIONS, decoy_keys
+from sekisho.model.identity import (
+    NOBODY,
+    Answer,
+    Identity,
+    Rejected,
+    Unavailable,
+    Verified,
+    Who,
+)
+from sekisho.model.rules import IPAddress
+
+_SAVE_EVERY_SECONDS = 60.0
+
+
+async def _keep_nothing(_batch: Sequence[Success]) -> None:
+    """Store successes nowhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatekeeperOptions:
+    """How patient the gatekeeper is, and what it remembers.
+
+    Attributes:
+        decoy_secret: For the SCRAM keys of unknown accounts: the same in all workers
+            and after each restart (`AccountStore.decoy_secret`).
+        step_seconds: Longer than this no step takes; then it is `Unavailable`.
+        remember_seconds: How long a verified password needs no hashing; at most 60.
+        remembered: So many at most.
+        keep_successes: Stores who succeeded from where, once a minute at most.
+        randomness: Gives so many random octets.
+
+    """
+
+    decoy_secret: bytes = field(repr=False)
+    step_seconds: float = 10.0
+    remember_seconds: float = LONGEST_SECONDS
+    remembered: int = 4096
+    keep_successes: Callable[[Sequence[Success]], Awaitable[None]] = _keep_nothing
+    randomness: Callable[[int], bytes] = token_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """SCRAM keys, and whose they are; `Rejected` where they are decoys."""
+
+    keys: ScramKeys
+    owner: Identity | Rejected
+
+
+class Judge:
+    """Judges claims. What it raises is "unavailable" to `Exchange`.
+
+    Args:
+        chain: Who is asked.
+        lockout: Who may not try for a while.
+        clock: Unix seconds.
+        options: See there.
+
+    """
+
+    def __init__(
+        self,
+        chain: Chain,
+        lockout: Lockout,
+        clock: Callable[[], float],
+        options: GatekeeperOptions,
+    ) -> None:
+        self.options = options
+        self._chain = chain
+        self._lockout = lockout
+        self._clock = clock
+        self._memory = SuccessMemory(
+            options.randomness(32), options.remember_seconds, options.remembered
+        )
+        self._saved_at = float("-inf")
+        self._saving: asyncio.Future[None] | None = None
+
+    async def password(
+        self, given: PasswordGiven, mechanism: str, client: IPAddress
+    ) -> Answer:
+        """Judge a claim by password."""
+        match self._lockout.standing(given.account, client, self._clock()):
+            case Locked() as locked:
+                # Nobody is asked: a directory would count it against the account.
+                await self._chain.pretend()
+                return Rejected(locked.reason, given.account)
+            case Free():
+                pass
+        match self._remembered(given):
+            case Identity() as identity:
+                answer: Answer = Verified(identity)
+            case _:
+                answer = await self._asked(given)
+        match answer:
+            case Verified(identity):
+                return self._verified(identity, mechanism, client)
+            case Rejected(reason):
+                return self.refuse(reason, given.account, client)
+            case Unavailable():
+                return answer
+            case _:
+                assert_never(answer)
+
+    async def hopeless(self, given: PasswordHopeless, client: IPAddress) -> Answer:
+        """Refuse what can be no password, in the time of a wrong one."""
+        await self._chain.pretend()
+        return self.refuse(given.reason, given.account, client)
+
+    async def scram_keys(self, account: str) -> Found | Unavailable:
+        """Look an account's SCRAM keys up; decoys stand in where there are none."""
+        record = await self._chain.scram_record(account)
+        # Made for real accounts as well: making them takes time.
+        decoys = decoy_keys(self.options.decoy_secret, account, DEFAULT_ITERATIONS)
+        match record:
+            case ScramRecord(keys, identity):
+                return Found(keys, identity)
+            case Rejected():
+                return Found(decoys, record)
+            case Unavailable():
+                return record
+            case _:
+                assert_never(record)
+
+    def proof(
+        self, owner: Identity | Rejected, mechanism: str, client: IPAddress
+    ) -> Answer:
+        """Judge the owner of keys that the client has proved to hold."""
+        match owner:
+            case Rejected(reason, account):
+                return self.refuse(reason, account, client)
+            case Identity(account):
+                pass
+            case _:
+                assert_never(owner)
+        match self._lockout.standing(account, client, self._clock()):
+            case Locked() as locked:
+                return Rejected(locked.reason, account)
+            case Free() if self._chain.is_current(owner):
+                return self._verified(owner, mechanism, client)
+            case Free():
+                return self.refuse("the account is disabled", account, client)
+
+    def refuse(self, reason: str, account: str, client: IPAddress) -> Rejected:
+        """Reject, and count it unless the client is locked out already."""
+        now = self._clock()
+        match self._lockout.standing(account, client, now):
+            case Locked() as locked:
+                return Rejected(locked.reason, account)
+            case Free():
+                self._lockout.failed(account, client, now)
+                return Rejected(reason, account)
+
+    def is_current(self, identity: Identity) -> bool:
+        """Whether the account is there, enabled and unchanged."""
+        return self._chain.is_current(identity)
+
+    async def save_successes(self) -> None:
+        """Store who succeeded since the last time.
+
+        Losing some is harmless: their clients are not known for 30 days, and a lock
+        of their block would stop them.
+        """
+        self._saved_at = self._clock()
+        batch = self._lockout.unsaved()
+        if not batch:
+            return
+        try:
+            await self.options.keep_successes(batch)
+        except Exception:  # noqa: BLE001 - see above; no login must fail for it
+            return
+
+    async def _asked(self, given: PasswordGiven) -> Answer:
+        answer = await self._chain.verify_password(given.account, given.password)
+        if isinstance(answer, Verified):
+            self._memory.keep(
+                answer.identity, given.account, given.password, self._clock()
+            )
+        return answer
+
+    def _remembered(self, given: PasswordGiven) -> Who:
+        now = self._clock()
+        for name in self._chain.names:
+            who = self._memory.find(name, given.account, given.password, now)
+            if isinstance(who, Identity) and self._chain.is_current(who):
+                return who
+        return NOBODY
+
+    def _verified(
+        self, identity: Identity, mechanism: str, client: IPAddress
+    ) -> Verified:
+        now = self._clock()
+        self._lockout.succeeded(identity.account, client, now)
+        if now - self._saved_at >= _SAVE_EVERY_SECONDS:
+            self._saved_at = now
+            # Kept, or the task could be collected before it is done.
+            self._saving = asyncio.ensure_future(self.save_successes())
+        return Verified(replace(identity, mechanism=mechanism))
