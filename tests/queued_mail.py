@@ -27,7 +27,8 @@ def message(
         Envelope(
             parse_address(sender) if sender else NULL_PATH,
             tuple(
-                Recipient(parse_address(one)) for one in recipients or ("bob@b.example",)
+                Recipient(parse_address(one))
+                for one in recipients or ("bob@b.example",)
             ),
         ),
         Content(prefix, InlineBody(body) if isinstance(body, bytes) else body),

@@ -1,0 +1,221 @@
+"""The tasks that carry: one task a connection, looping over its lane's jobs.
+
+There is no task a message: a task that has a connection takes job after job from its
+lane and ends when there is none for a while. What goes wrong in one of them is an
+outcome like any other: its jobs are deferred, an alarm tells the programmer, and the
+others never notice.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from sekisho.delivery.carrier import Carrier
+from sekisho.model.outcome import Cause, Deferred, Failed, Outcome
+from sekisho.model.reply import Reply, printable
+from sekisho.observe import events
+from sekisho.scheduler.flight import Job
+from sekisho.scheduler.lane import Lane
+from sekisho.scheduler.options import SchedulerOptions, Surroundings
+
+_YIELD_EVERY = 100
+"""Jobs concluded at once before others have their turn."""
+
+Conclude = Callable[[Lane, Job, Sequence[Outcome], float], None]
+
+
+class Carriers:
+    """All carriers of a scheduler, and the bound on them."""
+
+    def __init__(
+        self, options: SchedulerOptions, given: Surroundings, conclude: Conclude
+    ) -> None:
+        """Have none yet.
+
+        Args:
+            options: The bounds.
+            given: The courier above all.
+            conclude: Called with the outcomes of each job.
+
+        """
+        self._options = options
+        self._given = given
+        self._conclude = conclude
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._starved: dict[Lane, None] = {}
+        self._lanes_with_idle: dict[Lane, None] = {}
+        self._may_carry = asyncio.Event()
+        self._may_carry.set()
+        self._running = 0
+        self._ending = False
+
+    def pause(self) -> None:
+        """Begin no job until `resume`: outcomes cannot be stored now."""
+        self._may_carry.clear()
+
+    def resume(self) -> None:
+        """Go on."""
+        self._may_carry.set()
+
+    def serve(self, lane: Lane) -> None:
+        """See to it that somebody carries what the lane holds."""
+        if lane.wake_one() or not lane.wants_carrier or self._ending:
+            return
+        if self._running >= self._options.max_carriers:
+            self._starved[lane] = None
+            self._end_longest_idle()
+            return
+        lane.carriers += 1
+        self._running += 1
+        task = asyncio.get_running_loop().create_task(self._carry(lane))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def end_idle(self, since: float) -> None:
+        """Let carriers go that have been idle since then (the loop's time)."""
+        for lane in list(self._lanes_with_idle):
+            lane.end_idle(since)
+            if not lane.idle:
+                del self._lanes_with_idle[lane]
+
+    async def stop(self, seconds: float) -> None:
+        """Begin nothing; let what runs end within a bound, then break it off."""
+        self._ending = True
+        self.end_idle(float("inf"))
+        self.resume()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=seconds)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+
+    def _end_longest_idle(self) -> None:
+        """Others are waiting for a connection that nobody uses."""
+        for lane in self._lanes_with_idle:
+            if lane.idle:
+                lane.end_idle(lane.idle[0][1])
+                return
+
+    async def _carry(self, lane: Lane) -> None:
+        try:
+            while lane.jobs and not self._ending:
+                carrier = await self._connect(lane)
+                if carrier is None:
+                    return
+                try:
+                    await self._carry_with(lane, carrier)
+                finally:
+                    await self._leave(lane, carrier)
+        finally:
+            lane.carriers -= 1
+            self._running -= 1
+            self._serve_next(lane)
+
+    async def _carry_with(self, lane: Lane, carrier: Carrier) -> None:
+        """Take job after job, as long as the connection is good for it."""
+        carried = 0
+        while not self._ending and self._is_good(carrier, carried):
+            if not self._may_carry.is_set():
+                await self._may_carry.wait()
+            elif lane.jobs:
+                carried += await self._carry_one(lane, carrier)
+            elif not await self._next_job(lane):
+                return
+
+    def _is_good(self, carrier: Carrier, carried: int) -> bool:
+        return carrier.reusable and carried < self._options.max_messages_per_carrier
+
+    async def _carry_one(self, lane: Lane, carrier: Carrier) -> int:
+        """Take the next job. Returns how many were tried: one, or none."""
+        job = lane.jobs.popleft()
+        if job.flight.withdrawn:
+            self._conclude(lane, job, (), 0.0)
+            return 0
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        try:
+            outcomes: Sequence[Outcome] = await carrier.deliver(
+                job.flight.message, job.recipients
+            )
+        except Exception as error:  # noqa: BLE001 - one task's mistake is its own
+            outcomes = (self._crashed(lane, error),) * len(job.recipients)
+        if len(outcomes) != len(job.recipients):
+            error = ValueError("not one outcome a recipient")
+            outcomes = (self._crashed(lane, error),) * len(job.recipients)
+        self._conclude(lane, job, outcomes, clock() - begun)
+        return 1
+
+    async def _connect(self, lane: Lane) -> Carrier | None:
+        try:
+            carrier = await self._given.courier.connect(lane.destination)
+        except Exception as error:  # noqa: BLE001 - one task's mistake is its own
+            carrier = self._crashed(lane, error)
+        match carrier:
+            case Deferred():
+                await self._not_connected(lane, carrier)
+            case Failed():
+                await self._conclude_all(lane, carrier)
+            case _:
+                lane.connected += 1
+                lane.came_up()
+                # The host is there: others may carry too.
+                for _ in range(min(len(lane.jobs) - 1, lane.limit)):
+                    self.serve(lane)
+                return carrier
+        return None
+
+    async def _not_connected(self, lane: Lane, outcome: Deferred) -> None:
+        if lane.connected:
+            # Others are connected: it bears no more of us, but it is not down.
+            lane.limit = lane.connected
+            return
+        wait = self._options.interval(lane.failures + 1)
+        lane.went_down(outcome, self._given.clock() + wait)
+        await self._conclude_all(lane, outcome)
+
+    async def _conclude_all(self, lane: Lane, outcome: Deferred | Failed) -> None:
+        """All its waiting mail has the one outcome."""
+        for count in range(len(lane.jobs)):
+            if not lane.jobs:
+                return
+            job = lane.jobs.popleft()
+            same = () if job.flight.withdrawn else (outcome,) * len(job.recipients)
+            self._conclude(lane, job, same, 0.0)
+            if count % _YIELD_EVERY == _YIELD_EVERY - 1:
+                await asyncio.sleep(0)
+
+    async def _next_job(self, lane: Lane) -> bool:
+        """Wait for a job. Returns whether one came."""
+        if self._starved:
+            return False
+        waiting: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        lane.idle.append((waiting, asyncio.get_running_loop().time()))
+        self._lanes_with_idle[lane] = None
+        return await waiting
+
+    async def _leave(self, lane: Lane, carrier: Carrier) -> None:
+        lane.connected -= 1
+        with suppress(Exception):  # What it carried is settled; the rest is manners.
+            await carrier.close()
+
+    def _serve_next(self, lane: Lane) -> None:
+        """This carrier's place is free: for its own lane's new jobs, or another's."""
+        if lane.wants_carrier:
+            self._starved[lane] = None
+        if self._starved:
+            hungry = next(iter(self._starved))
+            del self._starved[hungry]
+            self.serve(hungry)
+
+    def _crashed(self, lane: Lane, error: Exception) -> Deferred:
+        what = f"{type(error).__name__}: {error}"
+        self._given.emit(
+            events.Alarm(
+                about="a delivery failed by a mistake of ours",
+                detail=f"{lane.name}: {printable(what)}",
+                hint="the mail is tried again; please report this",
+            )
+        )
+        reply = Reply(451, "4.3.0", (printable(f"Internal error ({what})"),))
+        return Deferred(Cause.LOCAL, reply)

@@ -1,0 +1,121 @@
+"""One destination: its jobs, its carriers, and whether it is down.
+
+A destination nobody could connect to is *down* until its next step of the schedule:
+what comes for it meanwhile is deferred by the same outcome, without another try. So a
+dead host costs one connection attempt a step, whatever waits for it. The lane keeps
+its own count of failures, since its mail is of every age.
+"""
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from sekisho.model.outcome import Deferred
+from sekisho.model.route import Destination
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from sekisho.scheduler.flight import Job
+
+_REMEMBER_SECONDS = 3600.0
+
+
+class Lane:
+    """One destination.
+
+    Attributes:
+        destination: Where to.
+        name: The same for people.
+        jobs: Not begun.
+        carriers: Tasks that carry or are about to.
+        connected: Those of them that have a connection.
+        idle: Those of them that wait for a job, and since when (the loop's time); the
+            last is the most recently used.
+        limit: How many carriers it may have now.
+        proven: Somebody connected since it was last down. Before that, one carrier
+            tries: twenty at once would be twenty tries of a dead host.
+        down_until: Unix seconds, 0 while it is not down.
+        down_by: The outcome that it is down by.
+        failures: Connections failed in a row.
+
+    """
+
+    __slots__ = (
+        "carriers",
+        "connected",
+        "destination",
+        "down_by",
+        "down_until",
+        "failures",
+        "idle",
+        "jobs",
+        "limit",
+        "name",
+        "proven",
+    )
+
+    def __init__(self, destination: Destination, limit: int) -> None:
+        self.destination = destination
+        self.name = str(destination)
+        self.jobs: deque[Job] = deque()
+        self.carriers = 0
+        self.connected = 0
+        self.idle: list[tuple[asyncio.Future[bool], float]] = []
+        self.limit = limit
+        self.proven = False
+        self.down_until = 0.0
+        self.down_by: Deferred | None = None
+        self.failures = 0
+
+    @property
+    def wants_carrier(self) -> bool:
+        """Whether another carrier would have something to do."""
+        return bool(self.jobs) and self.carriers < (self.limit if self.proven else 1)
+
+    def wake_one(self) -> bool:
+        """Give a waiting carrier its next job. Returns whether one waited."""
+        while self.idle:
+            waiting, _ = self.idle.pop()
+            if not waiting.done():
+                waiting.set_result(True)
+                return True
+        return False
+
+    def end_idle(self, since: float) -> None:
+        """Let carriers go that have waited since then or longer."""
+        while self.idle and self.idle[0][1] <= since:
+            waiting, _ = self.idle.pop(0)
+            if not waiting.done():
+                waiting.set_result(False)
+
+    def is_down(self, now: float) -> Deferred | None:
+        """The outcome for what comes now, while it is down."""
+        return self.down_by if now < self.down_until else None
+
+    def came_up(self) -> None:
+        """Somebody connected."""
+        self.proven = True
+        self.down_until = 0.0
+        self.down_by = None
+        self.failures = 0
+
+    def went_down(self, outcome: Deferred, until: float) -> None:
+        """The only try failed."""
+        self.proven = False
+        self.failures += 1
+        self.down_by = outcome
+        self.down_until = until
+
+    def probe_now(self) -> None:
+        """An operator wants it tried: the next job may try it."""
+        self.down_until = 0.0
+
+    def is_forgotten(self, now: float) -> bool:
+        """Whether nothing would be lost with it.
+
+        What it knows of a dead host is worth keeping for a while after the next step:
+        the count of failures makes the steps longer.
+        """
+        return not (self.jobs or self.carriers) and (
+            now > self.down_until + _REMEMBER_SECONDS
+        )

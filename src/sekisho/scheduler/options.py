@@ -1,0 +1,94 @@
+"""The scheduler's schedule, its bounds, and what it is given from outside."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sekisho.delivery.carrier import Carrier
+from sekisho.model.address import Address, ReversePath
+from sekisho.model.decision import Decision
+from sekisho.model.message import Message
+from sekisho.model.outcome import Deferred, Failed
+from sekisho.model.route import Destination
+from sekisho.observe.events import Event
+from sekisho.report.case import Affected
+from sekisho.report.texts import Kind
+
+
+class Courier(Protocol):
+    """Opens carriers."""
+
+    async def connect(self, destination: Destination) -> Carrier | Deferred | Failed:
+        """Open a carrier to a destination, or say what that came to."""
+        ...
+
+
+class Reporter(Protocol):
+    """Writes bounces and notices."""
+
+    def __call__(
+        self, kind: Kind, message: Message, affected: Sequence[Affected], /
+    ) -> tuple[Message, Decision] | None:
+        """Write a report with its own decision; None where nobody wants one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerOptions:
+    """Schedule and bounds.
+
+    Attributes:
+        retry_seconds: From the n-th failed attempt to the next; the last repeats.
+        jitter: Each interval is made longer by up to this part of it, so that what
+            failed together does not come back together.
+        expire_seconds: After so long since its arrival a message is given up.
+        max_carriers_per_destination: Connections to one destination at once.
+        max_carriers: Connections at once.
+        idle_seconds: How long an idle connection is kept.
+        max_messages_per_carrier: After so many a connection is closed.
+        max_recipients_per_transaction: RFC 5321 §4.5.3.1.8 has every host take 100.
+        max_messages: Held in memory; what is above stays in the store until there is
+            room.
+        max_bytes: The same for the octets of their bodies.
+        page: Recipients read from the store at a time.
+
+    """
+
+    retry_seconds: tuple[float, ...] = (300.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0)
+    jitter: float = 0.1
+    expire_seconds: float = 2 * 86_400.0
+    max_carriers_per_destination: int = 20
+    max_carriers: int = 500
+    idle_seconds: float = 5.0
+    max_messages_per_carrier: int = 1000
+    max_recipients_per_transaction: int = 100
+    max_messages: int = 10_000
+    max_bytes: int = 64 * 1024 * 1024
+    page: int = 500
+
+    def interval(self, attempts: int) -> float:
+        """Seconds from the n-th failed attempt to the next."""
+        return self.retry_seconds[min(attempts, len(self.retry_seconds)) - 1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the scheduler is given from outside.
+
+    Attributes:
+        courier: Opens carriers.
+        route: Chooses the destination of a recipient.
+        report: Writes bounces and notices.
+        emit: Takes events.
+        clock: Unix seconds.
+        chance: From 0 up to 1.
+
+    """
+
+    courier: Courier
+    route: Callable[[Address, ReversePath], Destination]
+    report: Reporter
+    emit: Callable[[Event], None]
+    clock: Callable[[], float]
+    chance: Callable[[], float] = random.random

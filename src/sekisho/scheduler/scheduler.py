@@ -1,0 +1,382 @@
+"""`Scheduler`: the way of a stored message to its carriers and back to the store.
+
+```
+ accept(message) ─┐                          ┌─ carriers ─ next host
+                  ├─> flight ─> jobs ─> lane ┤
+ store, when due ─┘                          └─ outcome ─> judge ─> queue.settle
+```
+
+Promises:
+
+* First attempts run from memory; the store is read for retries, after a start, and for
+  what did not fit into memory. Memory is bounded: above the bound `accept` leaves a
+  message where it is safe anyhow, and it is loaded when there is room.
+* What is in flight is never loaded again; what left while a page was being read is
+  known (`_left`), since that page may still show it as due.
+* An outcome goes to the store at once and rides in its next group.
+* Nothing is asked of the store while nothing is due: it sleeps until the next moment
+  that something is, or until an operator acts.
+* Where outcomes cannot be stored (disk full), delivery stops until they can: going on
+  would deliver again what is on record as not delivered.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import assert_never
+
+from sekisho.model.decision import Verdict
+from sekisho.model.envelope import Recipient
+from sekisho.model.ids import MessageId
+from sekisho.model.message import Message
+from sekisho.model.outcome import Outcome
+from sekisho.model.route import Destination
+from sekisho.observe import events
+from sekisho.queue.errors import PutRefused
+from sekisho.queue.records import (
+    WAITING,
+    Action,
+    QueuedMessage,
+    QueuedRecipient,
+    Result,
+    Settled,
+)
+from sekisho.queue.store import Queue
+from sekisho.scheduler.carriers import Carriers
+from sekisho.scheduler.flight import Flight, Job
+from sekisho.scheduler.judge import Judge, Reports
+from sekisho.scheduler.lane import Lane
+from sekisho.scheduler.options import SchedulerOptions, Surroundings
+
+_TICK_SECONDS = 1.0
+_READ_AGAIN_SECONDS = 60.0
+_LONGEST_SLEEP_SECONDS = 60.0
+_FOREVER = float("inf")
+
+
+class Scheduler:
+    """Carries on what the queue holds."""
+
+    def __init__(
+        self, queue: Queue, options: SchedulerOptions, given: Surroundings
+    ) -> None:
+        """Use a queue; nothing happens before `run`.
+
+        Args:
+            queue: Started.
+            options: Schedule and bounds.
+            given: What is outside.
+
+        """
+        self._queue = queue
+        self._options = options
+        self._given = given
+        self._judge = Judge(options, given)
+        self._carriers = Carriers(options, given, self._conclude)
+        self._lanes: dict[Destination, Lane] = {}
+        self._flights: dict[int, Flight] = {}
+        self._bytes = 0
+        self._left: set[int] = set()
+        self._loading = False
+        self._unstored: list[tuple[Flight, list[Result], Reports]] = []
+        self._storing: set[asyncio.Future[Settled]] = set()
+        self._bell = asyncio.Event()
+        self._due_at = float("-inf")
+        self._more = False
+        self._stopping = False
+        queue.watch(self._operator_acted)
+
+    def accept(self, message: Message) -> None:
+        """Take a message that was just stored: its first attempt runs from memory.
+
+        Where there is no room it is left to the store; taken twice, it is delivered
+        once.
+        """
+        if message.id.value in self._flights or self._stopping:
+            return
+        if self._is_full:
+            self._more = True
+            return
+        recipients = message.envelope.recipients
+        self._take(message, [(n, one, 0) for n, one in enumerate(recipients)])
+
+    def wake(self) -> None:
+        """Look for due mail now, and try again what is down: an operator acted."""
+        for lane in self._lanes.values():
+            lane.probe_now()
+        self._note_due(float("-inf"))
+
+    async def run(self) -> None:
+        """Load what becomes due, until `stop`."""
+        ticker = asyncio.get_running_loop().create_task(self._tick())
+        try:
+            while not self._stopping:
+                self._bell.clear()
+                now = self._given.clock()
+                self._more = self._more or self._due_at <= now
+                if self._more and self._has_room_again:
+                    await self._load(now)
+                else:
+                    await self._sleep(now)
+        finally:
+            ticker.cancel()
+
+    async def stop(self, drain_seconds: float) -> None:
+        """Take nothing more; let running transactions end within a bound.
+
+        What was not delivered stays in the store, as it is.
+        """
+        self._stopping = True
+        self._bell.set()
+        await self._carriers.stop(drain_seconds)
+        if self._storing:
+            await asyncio.wait(self._storing, timeout=max(1.0, drain_seconds))
+
+    # Taking mail
+
+    def _take(
+        self, message: Message, recipients: Iterable[tuple[int, Recipient, int]]
+    ) -> None:
+        """Make a flight: recipients are index, recipient and attempts so far."""
+        flight = Flight(message)
+        self._flights[message.id.value] = flight
+        self._bytes += flight.bytes
+        for lane, job in self._jobs(flight, recipients):
+            flight.jobs += 1
+            if (down := lane.is_down(self._given.clock())) is not None:
+                self._conclude(lane, job, (down,) * len(job.recipients), 0.0)
+            else:
+                lane.jobs.append(job)
+                self._carriers.serve(lane)
+
+    def _jobs(
+        self, flight: Flight, recipients: Iterable[tuple[int, Recipient, int]]
+    ) -> Iterable[tuple[Lane, Job]]:
+        route, reverse_path = self._given.route, flight.message.envelope.reverse_path
+        by_lane: dict[Lane, list[tuple[int, Recipient, int]]] = {}
+        for one in recipients:
+            lane = self._lane(route(one[1].address, reverse_path))
+            by_lane.setdefault(lane, []).append(one)
+        most = self._options.max_recipients_per_transaction
+        for lane, group in by_lane.items():
+            for start in range(0, len(group), most):
+                indexes, those, attempts = zip(
+                    *group[start : start + most], strict=True
+                )
+                yield lane, Job(flight, indexes, those, attempts)
+
+    def _lane(self, destination: Destination) -> Lane:
+        lane = self._lanes.get(destination)
+        if lane is None:
+            limit = self._options.max_carriers_per_destination
+            lane = self._lanes[destination] = Lane(destination, limit)
+        return lane
+
+    # Loading mail
+
+    async def _load(self, now: float) -> None:
+        self._more, self._due_at, self._loading = False, _FOREVER, True
+        try:
+            await self._load_pages(now)
+            if (next_due_at := await self._queue.next_due_at(now)) is not None:
+                self._note_due(next_due_at)
+        except Exception as error:  # noqa: BLE001 - first attempts go on without it
+            self._given.emit(
+                events.Alarm(
+                    about="due mail could not be read from the store",
+                    detail=f"{type(error).__name__}: {error}",
+                    hint="it is tried again in a minute; look at the disk",
+                )
+            )
+            self._note_due(now + _READ_AGAIN_SECONDS)
+        finally:
+            self._loading = False
+
+    async def _load_pages(self, now: float) -> None:
+        cursor = None
+        while not self._stopping:
+            if self._is_full:
+                self._more = True
+                return
+            self._left.clear()
+            page = await self._queue.due(
+                now,
+                self._options.page,
+                after=cursor,
+                max_bytes=self._options.max_bytes,
+                skip=lambda message_id: message_id.value in self._flights,
+            )
+            for queued in page.messages:
+                self._take_due(queued, now)
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    def _take_due(self, queued: QueuedMessage, now: float) -> None:
+        value = queued.message.id.value
+        if value in self._flights or value in self._left:
+            return
+        due = [
+            (one.index, one.recipient, one.attempts)
+            for one in queued.recipients
+            if _is_due(one, now)
+        ]
+        if due:
+            self._take(queued.message, due)
+
+    async def _sleep(self, now: float) -> None:
+        # Not longer than a while: the clock may be set forward meanwhile.
+        wait = _LONGEST_SLEEP_SECONDS
+        if not self._more:
+            wait = min(wait, self._due_at - now)
+        try:
+            async with asyncio.timeout(wait):
+                await self._bell.wait()
+        except TimeoutError:
+            pass  # Something is due.
+
+    def _note_due(self, at: float) -> None:
+        if at < self._due_at:
+            self._due_at = at
+            self._bell.set()
+
+    @property
+    def _is_full(self) -> bool:
+        return (
+            len(self._flights) >= self._options.max_messages
+            or self._bytes >= self._options.max_bytes
+        )
+
+    @property
+    def _has_room_again(self) -> bool:
+        # Half: reading the store for each message that leaves would be a walk each.
+        return (
+            2 * len(self._flights) <= self._options.max_messages
+            and 2 * self._bytes <= self._options.max_bytes
+        )
+
+    # Outcomes
+
+    def _conclude(
+        self, lane: Lane, job: Job, outcomes: Sequence[Outcome], seconds: float
+    ) -> None:
+        flight = job.flight
+        if flight.withdrawn and not outcomes:
+            self._job_ended(flight)
+            return
+        results, reports = self._judge.judge(lane, job, outcomes, seconds)
+        for result in results:
+            if result.next_attempt:
+                flight.wake_at = min(flight.wake_at, result.next_attempt)
+        self._store(flight, results, reports)
+
+    def _store(self, flight: Flight, results: list[Result], reports: Reports) -> None:
+        stored = self._queue.settle(
+            flight.message.id, results, [(report, by) for report, by, _ in reports]
+        )
+        self._storing.add(stored)
+        stored.add_done_callback(
+            lambda future: self._stored(future, flight, results, reports)
+        )
+
+    def _stored(
+        self,
+        stored: "asyncio.Future[Settled]",
+        flight: Flight,
+        results: list[Result],
+        reports: Reports,
+    ) -> None:
+        self._storing.discard(stored)
+        if stored.cancelled():
+            return
+        error = stored.exception()
+        if isinstance(error, PutRefused):
+            self._unstored.append((flight, results, reports))
+            self._carriers.pause()
+            return
+        if error is not None:
+            # The queue has said it is done for; the service ends, and the next start
+            # finds these recipients as they were.
+            self._carriers.pause()
+            return
+        settled = stored.result()
+        for report, decision, kind in reports:
+            self._given.emit(
+                events.Reported(
+                    message=flight.name,
+                    kind=kind.value,
+                    report=str(report.id),
+                    to=str(report.envelope.recipients[0].address),
+                )
+            )
+            if decision.verdict is Verdict.ACCEPT:
+                self.accept(report)
+        if not settled.unfinished and settled.delivered + settled.failed:
+            seconds = self._given.clock() - flight.message.received_at
+            self._given.emit(
+                events.Finished(
+                    message=flight.name,
+                    delivered=settled.delivered,
+                    failed=settled.failed,
+                    seconds=round(seconds, 6),
+                )
+            )
+        self._job_ended(flight)
+
+    def _job_ended(self, flight: Flight) -> None:
+        flight.jobs -= 1
+        if flight.jobs:
+            return
+        value = flight.message.id.value
+        del self._flights[value]
+        self._note_left(value)
+        self._bytes -= flight.bytes
+        if flight.wake_at != _FOREVER:
+            self._note_due(flight.wake_at)
+        if self._more and self._has_room_again:
+            self._bell.set()
+
+    def _note_left(self, value: int) -> None:
+        if self._loading:
+            self._left.add(value)
+
+    # Operators and time
+
+    def _operator_acted(self, action: Action, ids: Sequence[MessageId]) -> None:
+        match action:
+            case Action.HOLD | Action.REMOVE:
+                for message_id in ids:
+                    self._note_left(message_id.value)
+                    flight = self._flights.get(message_id.value)
+                    if flight is not None:
+                        flight.withdrawn = True
+                        # Others of its recipients may still be due.
+                        flight.wake_at = self._given.clock()
+            case Action.RELEASE | Action.RETRY:
+                self.wake()
+            case _:
+                assert_never(action)
+
+    async def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        most = self._options.max_carriers_per_destination
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            self._carriers.end_idle(loop.time() - self._options.idle_seconds)
+            now = self._given.clock()
+            for destination, lane in list(self._lanes.items()):
+                lane.limit = min(most, lane.limit + 1)
+                if lane.is_forgotten(now):
+                    del self._lanes[destination]
+            self._store_again()
+
+    def _store_again(self) -> None:
+        """Try what could not be stored for want of room."""
+        unstored, self._unstored = self._unstored, []
+        if unstored:
+            self._carriers.resume()
+        for flight, results, reports in unstored:
+            self._store(flight, results, reports)
+
+
+def _is_due(recipient: QueuedRecipient, now: float) -> bool:
+    return recipient.state in WAITING and recipient.next_attempt <= now
