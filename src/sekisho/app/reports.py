@@ -1,0 +1,87 @@
+"""Bounces and notices: from what the scheduler knows to a message with its decision."""
+
+import secrets
+from collections.abc import Callable, Sequence
+
+from sekisho.model.address import Address
+from sekisho.model.content import InlineBody
+from sekisho.model.decision import Decision
+from sekisho.model.ids import MessageId
+from sekisho.model.message import Message
+from sekisho.policy.admission import admit_report
+from sekisho.queue.bodies import BodyFiles
+from sekisho.report.bounce import bounce
+from sekisho.report.case import (
+    Affected,
+    BounceCase,
+    HeaderOnly,
+    NoReport,
+    Original,
+    WholeMessage,
+)
+from sekisho.report.texts import Kind
+from sekisho.wire.header import header_end
+
+MAX_HEADER_BYTES = 256 * 1024
+_BOUNDARY_BITS = 128
+
+
+class Reporter:
+    """Makes reports in our name."""
+
+    def __init__(
+        self,
+        hostname: str,
+        bodies: BodyFiles,
+        new_id: Callable[[float], MessageId],
+        clock: Callable[[], float],
+    ) -> None:
+        self._hostname = hostname
+        self._bodies = bodies
+        self._new_id = new_id
+        self._clock = clock
+
+    def report(
+        self, kind: Kind, message: Message, affected: Sequence[Affected]
+    ) -> tuple[Message, Decision] | None:
+        """Make a report on some recipients of a message.
+
+        Returns:
+            The report, ready for the queue; None where nobody is to get one.
+
+        Raises:
+            OSError: The message's body cannot be read.
+
+        """
+        now = self._clock()
+        id_ = self._new_id(now)
+        made = bounce(
+            BounceCase(
+                kind=kind,
+                affected=tuple(affected),
+                envelope=message.envelope,
+                original=self._original(message),
+                original_id=message.id,
+                received_at=message.received_at,
+                report_id=id_,
+                hostname=self._hostname,
+                author=Address("postmaster", self._hostname),
+                now=now,
+                random_bits=secrets.randbits(_BOUNDARY_BITS),
+            )
+        )
+        if isinstance(made, NoReport):
+            return None
+        decision = admit_report(made.envelope)
+        source = f"report on {message.id}"
+        return Message(id_, made.envelope, made.content, now, source), decision
+
+    def _original(self, message: Message) -> Original:
+        content = message.content
+        if isinstance(content.body, InlineBody):
+            return WholeMessage(content.prefix + content.body.data[content.skip :])
+        start = self._bodies.read_now(content.body, content.skip, MAX_HEADER_BYTES)
+        if content.skip:
+            # The prefix is the whole header where it was rewritten.
+            return HeaderOnly(content.prefix)
+        return HeaderOnly(content.prefix + start[: header_end(start)])

@@ -1,0 +1,52 @@
+"""The socket that ``sekisho sendmail`` speaks to: papers checked by the kernel.
+
+Whoever connects is known by the user id that the kernel gives (``SO_PEERCRED``), and is
+that user's name to `policy`, like any verified identity; see
+``docs/decisions/0004-sendmail-through-a-socket.md``.
+"""
+
+import os
+import pwd
+import socket
+from pathlib import Path
+
+from sekisho.model.address import ANY_ADDRESS, AddressPattern
+from sekisho.model.identity import NOBODY, Identity, Who
+from sekisho.net.unix import reachable_socket
+
+SUBMIT_SOCKET = "submit.sock"
+SYSTEM = "system"
+
+
+def system_identity(uid: int, hostname: str) -> Who:
+    """Who a user of this machine is; nobody where the id has no name."""
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return NOBODY
+    is_trusted = uid in (0, os.geteuid())
+    own = AddressPattern(name.lower(), hostname)
+    return Identity(
+        account=name,
+        authenticator=SYSTEM,
+        mechanism="EXTERNAL",
+        generation=0,
+        addresses=(ANY_ADDRESS,) if is_trusted else (own,),
+    )
+
+
+def bind_submission(data_dir: Path) -> socket.socket:
+    """Bind the socket; who may reach it is the folder's matter.
+
+    Raises:
+        OSError: It cannot be bound.
+
+    """
+    path = data_dir / SUBMIT_SOCKET
+    path.unlink(missing_ok=True)
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with reachable_socket(path) as name:
+        bound.bind(name)
+    path.chmod(0o666)
+    bound.setblocking(False)  # noqa: FBT003 - the standard library's signature
+    return bound

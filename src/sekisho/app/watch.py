@@ -1,0 +1,121 @@
+"""What is seen of a worker: its log, metrics, timeline and alarms, put together."""
+
+import asyncio
+import os
+from contextlib import AsyncExitStack
+from typing import NoReturn
+
+from sekisho.app.control import Refusal
+from sekisho.app.storage import timeline_path
+from sekisho.app.wiring import unix_seconds
+from sekisho.config.schema import Config
+from sekisho.observe.events import Alarm
+from sekisho.observe.log import Log, LogFormat
+from sekisho.observe.metrics import Metrics, OwnLosses, QueueFigures
+from sekisho.observe.metrics_server import MetricsServer
+from sekisho.observe.observer import Observer
+from sekisho.observe.timeline import Timeline, TimelineOptions
+from sekisho.queue.store import Queue
+
+STATS_SECONDS = 15.0
+MAX_ALARMS = 20
+"""Alarms that `sekisho ping` tells, the latest of each kind."""
+
+
+class Watch:
+    """Where everything that happens is written down."""
+
+    def __init__(self, observer: Observer, log: Log, timeline: Timeline) -> None:
+        self._observer = observer
+        self._log = log
+        self._timeline = timeline
+        self._alarms: dict[str, str] = {}
+        self.emit = observer.emit
+        self.figures = QueueFigures()
+
+    @classmethod
+    async def start(
+        cls, config: Config, queue: Queue, closing: AsyncExitStack
+    ) -> "Watch":
+        """Open them, and serve the metrics.
+
+        Raises:
+            Refusal: The metrics' address cannot be bound.
+
+        """
+        loop, observe = asyncio.get_running_loop(), config.observe
+        log = Log(_to_stdout, LogFormat(observe.log), later=loop.call_soon)
+        closing.callback(log.flush)
+        metrics = Metrics()
+        alarms: list[Alarm] = []
+        timeline = Timeline(
+            timeline_path(config),
+            TimelineOptions(observe.timeline_bytes, observe.timeline_days),
+            alarm=alarms.append,
+            clock=unix_seconds,
+        )
+        timeline.start()
+        closing.callback(timeline.close)
+        watch = cls(Observer(log, metrics, timeline, unix_seconds), log, timeline)
+        metrics.show_queue(lambda: watch.figures)
+        metrics.show_losses(watch.losses)
+        counting = asyncio.ensure_future(watch.count_queue(queue, alarms))
+        closing.callback(counting.cancel)
+        if observe.metrics is not None:
+            await _serve_metrics(config, metrics, closing)
+        return watch
+
+    def alarm(self, about: str, detail: str, hint: str) -> None:
+        """Tell an operator: in the log, and to `sekisho ping`."""
+        if len(self._alarms) < MAX_ALARMS:
+            self._alarms[about] = detail
+        self.emit(Alarm(about, detail, hint))
+
+    def alarms(self) -> list[str]:
+        """What an operator has to look at."""
+        return [f"{about}: {detail}" for about, detail in self._alarms.items()]
+
+    def flush(self) -> None:
+        """Write the log's waiting lines."""
+        self._log.flush()
+
+    def flush_timeline(self) -> None:
+        """Write the timeline's waiting events, in this thread."""
+        self._timeline.flush()
+
+    def losses(self) -> OwnLosses:
+        """What observing itself has lost."""
+        return OwnLosses(
+            log_lines=self._log.lost_lines,
+            timeline_events=self._timeline.dropped,
+            events=self._observer.lost,
+        )
+
+    async def count_queue(self, queue: Queue, alarms: list[Alarm]) -> NoReturn:
+        """Look at the queue now and then, for the metrics; pass alarms on."""
+        while True:
+            await asyncio.sleep(STATS_SECONDS)
+            stats = await queue.stats(unix_seconds())
+            self.figures = QueueFigures(stats.by_state, stats.oldest_age_seconds)
+            while alarms:
+                alarm = alarms.pop()
+                self.alarm(alarm.about, alarm.detail, alarm.hint)
+
+
+def _to_stdout(lines: bytes) -> None:
+    os.write(1, lines)
+
+
+async def _serve_metrics(
+    config: Config, metrics: Metrics, closing: AsyncExitStack
+) -> None:
+    address = config.observe.metrics
+    if address is None:
+        return
+    server = MetricsServer(metrics)
+    try:
+        await server.start(str(address.host), address.port)
+    except OSError as error:
+        sentence = f"[observe] metrics: {address}: {error.strerror}"
+        raise Refusal(sentence, "is another service there?") from error
+    closing.push_async_callback(server.stop)

@@ -1,0 +1,193 @@
+"""The parts of a worker, built from the configuration and put together.
+
+This is the only place that builds and connects; every other room is handed what it
+needs. Nothing here decides.
+"""
+
+import random
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from sekisho.app.hostfacts import Seen, own_addresses
+from sekisho.app.submission import SYSTEM, system_identity
+from sekisho.auth.accounts import AccountStore
+from sekisho.auth.gatekeeper import Gatekeeper
+from sekisho.auth.hashing import HashingPool
+from sekisho.auth.local import local_gatekeeper
+from sekisho.config.schema import Config
+from sekisho.config.tables import Listener
+from sekisho.config.values import SUBMIT_LISTENER, routes, session_limits
+from sekisho.delivery.callout import Callout, CalloutOptions
+from sekisho.delivery.courier import Courier, CourierOptions, CourierTools
+from sekisho.delivery.mx import OwnHost
+from sekisho.delivery.routing import destination_for
+from sekisho.model.identity import Identity
+from sekisho.model.ids import MessageId, new_message_id
+from sekisho.model.rules import IPAddress, Role, TlsMode
+from sekisho.net.dns import DnsOptions, DnsResolver
+from sekisho.net.tls import opportunistic_context, verifying_context
+from sekisho.observe.events import Event
+from sekisho.queue.bodies import BodyFiles
+from sekisho.queue.store import Queue
+from sekisho.scheduler.options import Reporter, SchedulerOptions, Surroundings
+from sekisho.scheduler.scheduler import Scheduler
+from sekisho.server.services import ListenerContext
+from sekisho.session.client_events import ClientTimeouts
+from sekisho.session.extensions import SessionProfile
+
+SMTP_PORT = 25
+_ID_BITS = 74
+
+
+def new_id(unix_seconds: float) -> MessageId:
+    """A message id, random enough that nobody guesses another."""
+    return new_message_id(unix_seconds, secrets.randbits(_ID_BITS))
+
+
+def unix_seconds() -> float:
+    """The clock that everything below is handed."""
+    return time.time()  # noqa: TID251 - the one place that reads it for the service
+
+
+def listener_context(config: Config, listener: Listener) -> ListenerContext:
+    """A configured listener, as its connections see it."""
+    return ListenerContext(
+        name=listener.name,
+        profile=SessionProfile(
+            hostname=config.hostname,
+            role=listener.role,
+            limits=session_limits(config, listener),
+            bare_newline=listener.bare_newline,
+        ),
+        tls_mode=listener.tls,
+        offers_auth=listener.role is Role.SUBMISSION,
+        proxies=listener.proxy_protocol,
+    )
+
+
+def submission_context(config: Config) -> ListenerContext:
+    """The socket that ``sekisho sendmail`` speaks to."""
+    return ListenerContext(
+        name=SUBMIT_LISTENER,
+        profile=SessionProfile(
+            hostname=config.hostname,
+            role=Role.SUBMISSION,
+            limits=session_limits(config),
+        ),
+        tls_mode=TlsMode.OFF,
+        offers_auth=False,
+        identify=lambda user: system_identity(user, config.hostname),
+    )
+
+
+@dataclass(slots=True)
+class Papers:
+    """Who is verified, and whether it still is."""
+
+    gatekeeper: Gatekeeper
+
+    def is_current(self, identity: Identity) -> bool:
+        """Whether an identity is what it was; the kernel's always is."""
+        if identity.authenticator == SYSTEM:
+            return True
+        return self.gatekeeper.is_current(identity)
+
+
+def gatekeeper(
+    accounts: AccountStore,
+    seen: Seen,
+    clock: Callable[[], float],
+    closing: AsyncExitStack,
+) -> Gatekeeper:
+    """Who checks credentials."""
+    pool = HashingPool()
+    closing.callback(pool.close)
+    return local_gatekeeper(accounts, pool, clock=clock, exempt=seen.facts.gateways)
+
+
+def courier(config: Config, bodies: BodyFiles) -> Courier:
+    """Who opens the way to next hosts."""
+    delivery = config.delivery
+    resolver = DnsResolver(
+        DnsOptions(
+            servers=tuple((str(one.host), one.port) for one in config.dns.servers),
+            timeout_seconds=config.dns.timeout_seconds,
+        ),
+        time.monotonic,
+    )
+    options = CourierOptions(
+        hostname=config.hostname,
+        own=OwnHost(frozenset({config.hostname}), _own_port_25(config)),
+        connect_seconds=delivery.connect_seconds,
+        timeouts=ClientTimeouts(
+            greeting=delivery.command_seconds,
+            command=delivery.command_seconds,
+            mail=delivery.command_seconds,
+            rcpt=delivery.command_seconds,
+            data=delivery.command_seconds,
+            final=delivery.data_seconds,
+        ),
+    )
+    tools = CourierTools(
+        resolver=resolver,
+        bodies=bodies,
+        verifying=verifying_context(),
+        opportunistic=opportunistic_context(),
+        shuffle=random.SystemRandom().shuffle,
+        token=lambda: secrets.token_hex(16),
+        clock=unix_seconds,
+    )
+    return Courier(options, tools)
+
+
+def callout(config: Config, way: Courier) -> Callout:
+    """Who asks inner hosts for their recipients."""
+    table = routes(config)
+    return Callout(way, lambda: table, time.monotonic, CalloutOptions())
+
+
+def scheduler(
+    config: Config,
+    queue: Queue,
+    way: Courier,
+    report: Reporter,
+    emit: Callable[[Event], None],
+) -> Scheduler:
+    """Who carries on what the queue holds."""
+    table = routes(config)
+    return Scheduler(
+        queue,
+        SchedulerOptions(
+            retry_seconds=tuple(60 * one for one in config.queue.retry_minutes),
+            expire_seconds=3600 * config.queue.expire_hours,
+            max_carriers_per_destination=(
+                config.delivery.max_connections_per_destination
+            ),
+        ),
+        Surroundings(
+            courier=way,
+            route=lambda address, path: destination_for(table, address, path),
+            report=report,
+            emit=emit,
+            clock=unix_seconds,
+        ),
+    )
+
+
+def _own_port_25(config: Config) -> frozenset[IPAddress]:
+    """Where our own port 25 listens: mail by MX never goes there."""
+    bound = {
+        address.host
+        for listener in config.listeners
+        for address in listener.bind
+        if address.port == SMTP_PORT
+    }
+    found = {one for one in bound if not one.is_unspecified}
+    if len(found) < len(bound):
+        found |= own_addresses()
+        found.add(ip_address("127.0.0.1"))
+    return frozenset(found)

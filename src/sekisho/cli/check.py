@@ -1,0 +1,163 @@
+"""``sekisho check``: the configuration, whole, and the proof that it is closed."""
+
+import sys
+from datetime import UTC, datetime
+from math import isinf
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from sekisho.app.desk import known_accounts
+from sekisho.app.hostfacts import look_at_host
+from sekisho.app.proof import finding_text, policy_of, prove_policy
+from sekisho.app.wiring import unix_seconds
+from sekisho.cli.options import config_option, json_option, print_json, read_config
+from sekisho.config.schema import Config
+from sekisho.model.rules import AnyIdentity, Clients, Group, Quota, User
+from sekisho.net.tls import TlsFilesError, load_server_tls
+from sekisho.policy.table import Anyone, Proof, Row
+
+_QUOTAS = (
+    ("messages_per_hour", "messages an hour"),
+    ("messages_per_day", "messages a day"),
+    ("recipients_per_hour", "recipients an hour"),
+    ("recipients_per_day", "recipients a day"),
+)
+
+
+@click.command("check")
+@config_option
+@json_option
+def check_command(config_file: str | None, as_json: bool) -> None:
+    """Read the configuration and show who may relay what; exit 1 if not closed."""
+    config = read_config(config_file)
+    seen = look_at_host()
+    accounts, unread = known_accounts(config)
+    policy = policy_of(config, seen)
+    proof = prove_policy(policy, accounts, seen, unix_seconds())
+    unseen = [*seen.unseen, *unread]
+    broken = _broken_files(config)
+    if as_json:
+        print_json(_as_json(proof, unseen, broken))
+    else:
+        _print(proof, unseen, broken)
+    if broken or not proof.is_closed:
+        sys.exit(1)
+
+
+def _broken_files(config: Config) -> list[str]:
+    if config.tls is None:
+        return []
+    try:
+        load_server_tls(config.tls.certificate, config.tls.key)
+    except TlsFilesError as error:
+        return [f"{error} ({error.hint})"]
+    return []
+
+
+def _as_json(proof: Proof, unseen: list[str], broken: list[str]) -> dict[str, Any]:
+    return {
+        "closed": proof.is_closed,
+        "decisions": proof.walked,
+        "rows": [
+            {
+                "listener": row.listener,
+                "who": who_text(row),
+                "tls": row.tls,
+                "senders": _senders(row),
+                "recipients": [str(one) for one in row.recipients],
+                "quota": _quota(row.quota),
+                "expires": _expiry(row.expires_at),
+                "grant": row.grant,
+                "rule": row.rule,
+            }
+            for row in proof.rows
+        ],
+        "findings": [finding_text(one) for one in proof.findings],
+        "broken": broken,
+        "cautions": [
+            {"kind": one.kind.name.lower(), "about": one.about, "detail": one.detail}
+            for one in proof.cautions
+        ],
+        "not_seen": unseen,
+    }
+
+
+def _print(proof: Proof, unseen: list[str], broken: list[str]) -> None:
+    table = Table(box=None, pad_edge=False, title="who may send what to whom")
+    headings = ("listener", "who", "from", "to", "how much", "until", "by")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in proof.rows:
+        table.add_row(
+            row.listener + (" (TLS)" if row.tls else ""),
+            who_text(row),
+            ", ".join(_senders(row)),
+            _some([str(one) for one in row.recipients]),
+            ", ".join(_quota(row.quota)) or "-",
+            _expiry(row.expires_at) or "-",
+            f"grant {row.grant}" if row.grant else row.rule,
+        )
+    Console().print(table)
+    click.echo()
+    for caution in proof.cautions:
+        click.echo(f"look: {caution.about}: {caution.kind.value}: {caution.detail}")
+    for one in unseen:
+        click.echo(f"not seen: {one}")
+    for one in broken:
+        click.secho(f"broken: {one}", fg="red")
+    for finding in proof.findings:
+        click.secho(f"open: {finding_text(finding)}", fg="red")
+    if proof.is_closed:
+        click.secho(
+            f"closed: no stranger relays ({proof.walked} cases asked)", fg="green"
+        )
+    else:
+        click.secho("not closed: `sekisho serve` will not start", fg="red")
+
+
+_SHOWN = 6
+
+
+def _some(texts: list[str]) -> str:
+    more = f", and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return ", ".join(texts[:_SHOWN]) + more
+
+
+def who_text(row: Row) -> str:
+    """Say in people's words who a row is about."""
+    accounts = f" ({row.accounts} accounts)"
+    match row.who:
+        case Anyone():
+            return "anyone"
+        case AnyIdentity():
+            return "whoever signed in" + accounts
+        case Group(name):
+            return f"group {name}" + accounts
+        case User(name):
+            return f"user {name}"
+        case Clients(networks):
+            return _some([_network(str(one)) for one in networks])
+
+
+def _network(text: str) -> str:
+    return text.removesuffix("/32").removesuffix("/128")
+
+
+def _senders(row: Row) -> list[str]:
+    own = ["their own addresses"] if row.owned else []
+    null = ["<>"] if row.null_sender else []
+    return own + [str(one) for one in row.senders] + null
+
+
+def _quota(quota: Quota) -> list[str]:
+    amounts = ((getattr(quota, name), words) for name, words in _QUOTAS)
+    return [f"{amount} {words}" for amount, words in amounts if amount]
+
+
+def _expiry(expires_at: float) -> str:
+    if isinf(expires_at):
+        return ""
+    return datetime.fromtimestamp(expires_at, UTC).strftime("%Y-%m-%d %H:%M UTC")

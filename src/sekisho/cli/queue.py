@@ -1,0 +1,134 @@
+"""``sekisho queue``: look at the queue and act on it."""
+
+import base64
+import sys
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from sekisho.app.desk import perform
+from sekisho.cli.options import config_option, json_option, print_json, read_config
+
+_STATES = ("active", "deferred", "held", "dead")
+
+
+@click.group("queue")
+def queue_command() -> None:
+    """Look at the queue and act on it."""
+
+
+@queue_command.command("list")
+@config_option
+@json_option
+@click.option("--state", type=click.Choice(_STATES))
+@click.option("--destination", help="only what goes there")
+@click.option("--sender", help="only what comes from this address")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 10_000))
+@click.option("--after", metavar="ID", help="go on behind this message")
+def list_messages(config_file: str | None, as_json: bool, **chosen: Any) -> None:  # noqa: ANN401 - click's options
+    """List messages, oldest first."""
+    listed = perform(read_config(config_file), "queue.list", _given(chosen))
+    if as_json:
+        print_json(listed)
+        return
+    print_messages(listed)
+
+
+def print_messages(listed: list[dict[str, Any]]) -> None:
+    """Print messages for people."""
+    if not listed:
+        click.echo("the queue is empty")
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("id", "state", "bytes", "received", "from", "to", "last reply"):
+        table.add_column(heading, overflow="fold")
+    for one in listed:
+        for number, recipient in enumerate(one["recipients"]):
+            head = ("", "", "", "", "")
+            if number == 0:
+                size, path = str(one["size_bytes"]), one["reverse_path"] or "<>"
+                head = (one["id"], one["state"], size, one["received_at"], path)
+            state = f"{recipient['address']} ({recipient['state']})"
+            table.add_row(*head, state, recipient["last_reply"] or "")
+    Console().print(table)
+
+
+@queue_command.command("show")
+@config_option
+@json_option
+@click.argument("message_id")
+def show(config_file: str | None, as_json: bool, message_id: str) -> None:
+    """Show one message: envelope, why it was let in, recipients, next attempts."""
+    shown = perform(read_config(config_file), "queue.show", {"id": message_id})
+    if as_json:
+        print_json(shown)
+        return
+    recipients = shown.pop("recipients")
+    for key, value in shown.items():
+        click.echo(f"{key + ':':<14} {value if value != '' else '-'}")
+    for one in recipients:
+        click.echo(f"\n{one['address']}")
+        for key in ("state", "destination", "attempts", "next_attempt", "last_reply"):
+            click.echo(f"  {key + ':':<14} {one.get(key) or '-'}")
+
+
+@queue_command.command("stats")
+@config_option
+@json_option
+def stats(config_file: str | None, as_json: bool) -> None:
+    """Say how much there is and how old it is."""
+    told = perform(read_config(config_file), "queue.stats", {})
+    if as_json:
+        print_json(told)
+        return
+    age = told["oldest_age_seconds"]
+    click.echo(f"messages    {told['messages']}")
+    click.echo(f"recipients  {told['recipients']}")
+    for state, count in told["by_state"].items():
+        click.echo(f"  {state:<9} {count}")
+    click.echo(f"oldest      {f'{age:.0f} s' if age is not None else '-'}")
+
+
+def _action(name: str, done: str, explanation: str) -> None:
+    @queue_command.command(name, help=explanation)
+    @config_option
+    @json_option
+    @click.argument("ids", nargs=-1)
+    @click.option("--destination", help="all that goes there")
+    @click.option("--sender", help="all that comes from this address")
+    @click.option("--all", "everything", is_flag=True, help="all there is")
+    def act(config_file: str | None, as_json: bool, **chosen: Any) -> None:  # noqa: ANN401 - click's options
+        if not any(chosen.values()):
+            raise click.UsageError("name messages, --destination, --sender or --all")
+        answer = perform(read_config(config_file), f"queue.{name}", _given(chosen))
+        if as_json:
+            print_json(answer)
+        else:
+            click.echo(f"{answer['recipients']} recipients {done}")
+
+
+_action("hold", "held", "Keep messages back until they are released.")
+_action("release", "released", "Let held or dead messages go on.")
+_action("retry", "are tried now", "Try deferred messages now.")
+_action("remove", "removed", "Remove messages; nobody is told of it.")
+
+
+@queue_command.command("export")
+@config_option
+@click.argument("message_id")
+def export(config_file: str | None, message_id: str) -> None:
+    """Write a message, as it would be sent, to standard output."""
+    config, offset = read_config(config_file), 0
+    while True:
+        asked = {"id": message_id, "offset": offset}
+        page = base64.b64decode(perform(config, "queue.export", asked)["base64"])
+        if not page:
+            return
+        sys.stdout.buffer.write(page)
+        offset += len(page)
+
+
+def _given(chosen: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in chosen.items() if value not in (None, ())}

@@ -1,0 +1,200 @@
+"""``sekisho sendmail``: a stand-in for programs that call sendmail(8).
+
+It speaks SMTP to the service's own socket, where the kernel says which user it is
+(``docs/decisions/0004-sendmail-through-a-socket.md``). Exit codes are those of
+sysexits.h that callers know: 0 queued, 64 wrong use, 67 no such recipient, 75 try
+again later, 77 not permitted.
+"""
+
+import getpass
+import re
+import socket
+import sys
+import tempfile
+from email.parser import BytesHeaderParser
+from email.utils import getaddresses
+from pathlib import Path
+from typing import IO, NoReturn
+
+import click
+
+from sekisho.app.conversation import Conversation, Letter
+from sekisho.app.submission import SUBMIT_SOCKET
+from sekisho.cli.options import config_option, config_path
+from sekisho.config.load import load_config
+from sekisho.config.problems import ConfigErrors
+from sekisho.model.address import (
+    NULL_PATH,
+    Address,
+    AddressError,
+    ReversePath,
+    parse_address,
+)
+from sekisho.model.envelope import BodyKind, Envelope, Recipient
+from sekisho.model.outcome import Deferred, Delivered, Outcome
+from sekisho.model.route import TlsPolicy
+from sekisho.net.unix import reachable_socket
+from sekisho.session.client_events import ClientProfile
+from sekisho.wire.header import header_end, needs_smtputf8
+
+EX_USAGE, EX_NOUSER, EX_TEMPFAIL, EX_NOPERM = 64, 67, 75, 77
+MEMORY_BYTES = 64 * 1024
+MAX_HEADER_BYTES = 256 * 1024
+MAX_LINE_BYTES = 64 * 1024
+SECONDS = 600.0
+_BCC = re.compile(
+    rb"^bcc[ \t]*:(?:[^\r\n]|\r\n[ \t])*(?:\r\n)?", re.IGNORECASE | re.MULTILINE
+)
+
+
+@click.command("sendmail", context_settings={"ignore_unknown_options": True})
+@config_option
+@click.option("-t", "from_header", is_flag=True, help="recipients stand in the header")
+@click.option("-i", "ignore_dots", is_flag=True, help="a lone dot does not end it")
+@click.option("-f", "-r", "sender", metavar="A", help="the reverse-path")
+@click.option("-F", "full_name", metavar="NAME", help="taken, and not used")
+@click.option(
+    "-o", "options", multiple=True, metavar="X", help="-oi is -i; others are not used"
+)
+@click.option("-b", "mode", default="m", help="-bm alone")
+@click.option("-B", "-N", "-R", "-V", "-X", "-L", "-O", "-q", "not_used", multiple=True)
+@click.option("-v", "-U", "-G", "-n", "switches", is_flag=True)
+@click.argument("arguments", nargs=-1)
+def sendmail_command(  # noqa: PLR0913 - one parameter an option
+    config_file: str | None,
+    *,
+    from_header: bool,
+    ignore_dots: bool,
+    sender: str | None,
+    options: tuple[str, ...],
+    mode: str,
+    arguments: tuple[str, ...],
+    full_name: str | None,
+    not_used: tuple[str, ...],
+    switches: bool,
+) -> None:
+    """Take a message from standard input and queue it."""
+    del full_name, not_used, switches
+    if mode != "m":
+        _leave(EX_USAGE, f"-b{mode} is not supported")
+    try:
+        config = load_config(config_path(config_file), {})
+    except ConfigErrors as errors:
+        _leave(EX_TEMPFAIL, f"the configuration is wrong: {errors}")
+    with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as raw:
+        eight_bit = _read(raw, keeps_dots=ignore_dots or "i" in options)
+        header = _header(raw)
+        named = [*arguments, *(_in_header(header) if from_header else ())]
+        recipients = list(
+            dict.fromkeys(_recipient(one, config.hostname) for one in named)
+        )
+        if not recipients:
+            _leave(EX_USAGE, "no recipients: name them, or use -t")
+        path = _reverse_path(sender, config.hostname)
+        letter = _letter(raw, header, path, recipients, eight_bit=eight_bit)
+        outcomes = _submit(config.data_dir / SUBMIT_SOCKET, letter, config.hostname)
+    _tell(recipients, outcomes)
+
+
+def _read(raw: IO[bytes], *, keeps_dots: bool) -> bool:
+    """Take standard input in CRLF form; say whether it holds octets above 127."""
+    eight_bit = False
+    while line := sys.stdin.buffer.readline(MAX_LINE_BYTES):
+        text = line.rstrip(b"\r\n")
+        if text == b"." and not keeps_dots:
+            break
+        eight_bit = eight_bit or not text.isascii()
+        # What stands alone within a line would be refused on the wire as smuggling.
+        raw.write(text.replace(b"\r", b" ").replace(b"\0", b""))
+        if line.endswith(b"\n") or len(line) < MAX_LINE_BYTES:
+            raw.write(b"\r\n")
+    return eight_bit
+
+
+def _header(raw: IO[bytes]) -> bytes:
+    raw.seek(0)
+    start = raw.read(MAX_HEADER_BYTES)
+    return start[: header_end(start)]
+
+
+def _in_header(header: bytes) -> list[str]:
+    fields = BytesHeaderParser().parsebytes(header)
+    values = [
+        str(value) for name in ("to", "cc", "bcc") for value in fields.get_all(name, [])
+    ]
+    return [address for _, address in getaddresses(values) if address]
+
+
+def _letter(
+    raw: IO[bytes],
+    header: bytes,
+    path: ReversePath,
+    recipients: list[Address],
+    *,
+    eight_bit: bool,
+) -> Letter:
+    """The message without Bcc, which is for the envelope alone (RFC 5322 §3.6.3)."""
+    shown = _BCC.sub(b"", header)
+    rest: IO[bytes] = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115 - lives as long as the letter
+    rest.write(shown)
+    raw.seek(len(header))
+    while piece := raw.read(MEMORY_BYTES):
+        rest.write(piece)
+    size = rest.tell()
+    rest.seek(0)
+    utf8 = needs_smtputf8(shown) or not all(one.is_ascii for one in recipients)
+    envelope = Envelope(
+        reverse_path=path,
+        recipients=tuple(Recipient(one) for one in recipients),
+        body=BodyKind.EIGHT_BIT_MIME if eight_bit else BodyKind.SEVEN_BIT,
+        smtputf8=utf8,
+    )
+    return Letter(envelope, rest, size, eight_bit, utf8)
+
+
+def _recipient(text: str, hostname: str) -> Address:
+    try:
+        return parse_address(text if "@" in text else f"{text}@{hostname}")
+    except AddressError as error:
+        _leave(EX_USAGE, f"recipient {text!r}: {error}")
+
+
+def _reverse_path(sender: str | None, hostname: str) -> ReversePath:
+    if sender in ("<>", ""):
+        return NULL_PATH
+    text = sender or getpass.getuser()
+    try:
+        return parse_address(text if "@" in text else f"{text}@{hostname}")
+    except AddressError as error:
+        _leave(EX_USAGE, f"sender {text!r}: {error}")
+
+
+def _submit(path: Path, letter: Letter, hostname: str) -> tuple[Outcome, ...]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(SECONDS)
+        try:
+            with reachable_socket(path) as name:
+                connection.connect(name)
+        except OSError as error:
+            _leave(EX_TEMPFAIL, f"the service is not there ({error.strerror})")
+        profile = ClientProfile(hostname=hostname, host="sendmail", tls=TlsPolicy.OFF)
+        return Conversation(connection, profile).deliver(letter)
+
+
+def _tell(recipients: list[Address], outcomes: tuple[Outcome, ...]) -> None:
+    """Say what was not taken, and leave with the code that callers know."""
+    code = 0
+    for address, outcome in zip(recipients, outcomes, strict=True):
+        if isinstance(outcome, Delivered):
+            continue
+        click.echo(f"sekisho sendmail: {address}: {outcome.reply}", err=True)
+        if isinstance(outcome, Deferred):
+            code = EX_TEMPFAIL
+        elif code != EX_TEMPFAIL:
+            code = EX_NOUSER if outcome.reply.enhanced == "5.1.1" else EX_NOPERM
+    sys.exit(code)
+
+
+def _leave(code: int, sentence: str) -> NoReturn:
+    click.echo(f"sekisho sendmail: {sentence}", err=True)
+    sys.exit(code)

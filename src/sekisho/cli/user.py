@@ -1,0 +1,146 @@
+"""``sekisho user``: the accounts of this machine."""
+
+import secrets
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from sekisho.app.desk import perform
+from sekisho.cli.options import (
+    config_option,
+    first_line,
+    json_option,
+    print_json,
+    read_config,
+)
+
+GENERATED_PASSWORD_BYTES = 16
+
+
+@click.group("user")
+def user_command() -> None:
+    """Add, list, change and remove accounts."""
+
+
+@user_command.command("add")
+@config_option
+@click.argument("name")
+@click.option(
+    "--address",
+    "addresses",
+    multiple=True,
+    metavar="A",
+    help="may send from it; a pattern such as *@example.com is taken too",
+)
+@click.option("--group", "groups", multiple=True, metavar="G", help="for grants")
+@click.option(
+    "--password-file", metavar="F", help="its first line; - is standard input"
+)
+@click.option("--no-scram", is_flag=True, help="keep no SCRAM keys for it")
+def add(
+    config_file: str | None,
+    name: str,
+    password_file: str | None,
+    no_scram: bool,
+    **given: Any,  # noqa: ANN401 - click's options
+) -> None:
+    """Add an account; without --password-file a password is made and shown once."""
+    password, made = _password(password_file)
+    arguments = {"name": name, "password": password, "scram": not no_scram, **given}
+    added = perform(read_config(config_file), "user.add", arguments)
+    click.echo(
+        f"added {added['name']}, may send from: "
+        f"{', '.join(added['addresses']) or 'nothing yet (--address)'}"
+    )
+    _show(password, made)
+
+
+@user_command.command("passwd")
+@config_option
+@click.argument("name")
+@click.option(
+    "--password-file", metavar="F", help="its first line; - is standard input"
+)
+def passwd(config_file: str | None, name: str, password_file: str | None) -> None:
+    """Give an account another password; its open sessions end at their next MAIL."""
+    password, made = _password(password_file)
+    arguments = {"name": name, "password": password}
+    perform(read_config(config_file), "user.passwd", arguments)
+    click.echo(f"changed the password of {name}")
+    _show(password, made)
+
+
+@user_command.command("list")
+@config_option
+@json_option
+def list_users(config_file: str | None, as_json: bool) -> None:
+    """List the accounts."""
+    listed = perform(read_config(config_file), "user.list", {})
+    if as_json:
+        print_json(listed)
+        return
+    if not listed:
+        click.echo("there are no accounts; add one with: sekisho user add NAME")
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("name", "state", "may send from", "groups", "last success"):
+        table.add_column(heading, overflow="fold")
+    for one in listed:
+        table.add_row(
+            one["name"],
+            "enabled" if one["enabled"] else "disabled",
+            ", ".join(one["addresses"]),
+            ", ".join(one["groups"]),
+            one["last_success"] or "-",
+        )
+    Console().print(table)
+
+
+def _change(name: str, done: str, explanation: str) -> None:
+    @user_command.command(name, help=explanation)
+    @config_option
+    @click.argument("name")
+    def change(config_file: str | None, **arguments: Any) -> None:  # noqa: ANN401 - click's options
+        perform(read_config(config_file), f"user.{name}", arguments)
+        click.echo(f"{done} {arguments['name']}")
+
+
+_change("disable", "disabled", "Refuse an account until it is enabled again.")
+_change("enable", "enabled", "Take a disabled account again.")
+_change("remove", "removed", "Remove an account.")
+
+
+@user_command.command("addresses")
+@config_option
+@click.argument("name")
+@click.argument("addresses", nargs=-1)
+def addresses_of(config_file: str | None, **arguments: Any) -> None:  # noqa: ANN401 - click's options
+    """Say anew which addresses and patterns an account may send from."""
+    changed = perform(read_config(config_file), "user.addresses", arguments)
+    click.echo(f"{changed['name']} may send from: {', '.join(changed['addresses'])}")
+
+
+@user_command.command("unlock")
+@config_option
+@click.option("--name", help="the account")
+@click.option("--client", help="the client's address")
+def unlock(config_file: str | None, **arguments: Any) -> None:  # noqa: ANN401 - click's options
+    """Forget failed attempts, of an account or of a client."""
+    if not any(arguments.values()):
+        raise click.UsageError("name an account with --name or a client with --client")
+    answer = perform(read_config(config_file), "user.unlock", arguments)
+    click.echo(f"unlocked {answer['unlocked']}")
+
+
+def _password(file: str | None) -> tuple[str, bool]:
+    """The password of a file, or a new one; and whether it is new."""
+    if file is None:
+        return secrets.token_urlsafe(GENERATED_PASSWORD_BYTES), True
+    return first_line(file), False
+
+
+def _show(password: str, made: bool) -> None:
+    if made:
+        click.echo(f"password: {password}\n  (shown this once; it is not stored)")

@@ -1,0 +1,151 @@
+"""The end of a message's content: store it, and only then say 250.
+
+The order here carries the second promise: the content is whole, `policy` has decided,
+the row is on disk, and only then is the client told. A message that is on disk goes on
+its way even if its client has gone meanwhile.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from sekisho.model import replies
+from sekisho.model.content import Body, Content
+from sekisho.model.decision import Decision, Verdict
+from sekisho.model.identity import Who
+from sekisho.model.message import Message
+from sekisho.queue.errors import PutRefused
+from sekisho.report.trace import Trace, missing_fields, received_field
+from sekisho.server.client import Client, Journal, account_of
+from sekisho.server.services import ListenerContext, Services
+from sekisho.server.transaction import Transaction
+from sekisho.session.server import ServerSession
+from sekisho.wire.header import rewrite_from
+
+
+class Acceptance:
+    """Takes whole messages of one session into the queue.
+
+    Attributes:
+        is_storing: The queue has not answered yet.
+
+    """
+
+    __slots__ = (
+        "_abort",
+        "_client",
+        "_journal",
+        "_listener",
+        "_resume",
+        "_services",
+        "_session",
+        "is_storing",
+    )
+
+    def __init__(
+        self,
+        services: Services,
+        listener: ListenerContext,
+        session: ServerSession,
+        client: Client,
+        *,
+        resume: Callable[[], None],
+        abort: Callable[[], None],
+    ) -> None:
+        self._services = services
+        self._listener = listener
+        self._session = session
+        self._client = client
+        self._journal = Journal(client, services.emit)
+        self._resume = resume
+        self._abort = abort
+        self.is_storing = False
+
+    def store(
+        self, transaction: Transaction, body: Body, decision: Decision, who: Who
+    ) -> None:
+        """Hand an accepted message to the queue; the session is answered later."""
+        services, now = self._services, self._services.clock()
+        message = self._message(transaction, body, decision, who)
+        # Counted before it is stored: two sessions at once cannot both use the last.
+        services.quotas.add(decision.counted, len(transaction.offered), now)
+        if not decision.grant and not account_of(who):
+            services.clients.sent(self._client.address, now)
+        self.is_storing = True
+        stored = services.queue.put(message, decision)
+        stored.add_done_callback(partial(self._stored, message, decision, who))
+
+    def _message(
+        self, transaction: Transaction, body: Body, decision: Decision, who: Who
+    ) -> Message:
+        services, client = self._services, self._client
+        header, envelope = transaction.collector.header, transaction.whole_envelope()
+        now, hostname = services.clock(), services.policy.rules.hostname
+        account, id_ = account_of(who), services.new_id(services.clock())
+        prefix = received_field(
+            Trace(
+                hostname=hostname,
+                greeting_name=self._session.greeting_name,
+                client=client.address,
+                esmtp=self._session.esmtp,
+                lmtp=self._session.lmtp,
+                smtputf8=envelope.smtputf8,
+                tls_version=client.tls_version,
+                tls_cipher=client.tls_cipher,
+                authenticated=bool(account),
+                account=account if services.shows_user else "",
+                id=id_,
+                # Only a lone recipient is named: others are none of his business.
+                for_recipient=envelope.recipients[0].address
+                if len(envelope.recipients) == 1
+                else None,
+                now=now,
+            )
+        )
+        if self._listener.adds_missing_fields:
+            prefix += missing_fields(header, id=id_, hostname=hostname, now=now)
+        skip = 0
+        if decision.rewrite_from is not None:
+            prefix += rewrite_from(header, decision.rewrite_from)
+            skip = len(header)
+        return Message(
+            id=id_,
+            envelope=envelope,
+            content=Content(prefix, body, skip),
+            received_at=now,
+            source=f"{client.listener} {client.text} {account}".rstrip(),
+        )
+
+    def _stored(
+        self,
+        message: Message,
+        decision: Decision,
+        who: Who,
+        stored: asyncio.Future[None],
+    ) -> None:
+        """The queue has answered: say 250, or say why not, or say nothing at all."""
+        self.is_storing = False
+        if stored.cancelled():
+            self._abort()
+            return
+        error = stored.exception()
+        if error is None:
+            if decision.verdict is Verdict.ACCEPT:
+                self._services.accepted(message)
+            self._journal.mail_accepted(message, decision, who)
+            self._session.answer(replies.queued(str(message.id)))
+        elif isinstance(error, PutRefused):
+            self._journal.mail_refused(
+                reply=replies.STORAGE_LOW,
+                rule="storage",
+                reason=str(error),
+                sender=str(message.envelope.reverse_path),
+                to="",
+                who=who,
+            )
+            self._session.answer(replies.STORAGE_LOW)
+        else:
+            # A commit that failed: nobody knows what is on disk, so nobody is told.
+            self._abort()
+            return
+        self._resume()

@@ -1,0 +1,108 @@
+"""The ports: bound before anything is served, closed first when the service stops.
+
+A listener's connections are looked at once a second (`TICK_SECONDS`) for what has taken
+too long: one timer for all is cheaper than one a connection, and no bound here is
+finer than a second.
+"""
+
+import asyncio
+import itertools
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+
+from sekisho.server.connection import Connection
+from sekisho.server.services import ListenerContext, Services
+
+BACKLOG = 1024
+TICK_SECONDS = 1.0
+
+
+class Listeners:
+    """All listeners of one process."""
+
+    def __init__(self, services: Services, prefix: str) -> None:
+        """Make them, without a port yet.
+
+        Args:
+            services: What connections need.
+            prefix: Put before each session's number, so that session names stay
+                different from those of other processes and of earlier starts.
+
+        """
+        self._services = services
+        self._prefix = prefix
+        self._numbers = itertools.count(1)
+        self._servers: list[asyncio.Server] = []
+        self._connections: set[Connection] = set()
+        self._ticking: asyncio.Task[None] | None = None
+
+    async def open(
+        self, listener: ListenerContext, sockets: Sequence[socket.socket]
+    ) -> None:
+        """Serve a listener on sockets that are bound."""
+        loop = asyncio.get_running_loop()
+        make = partial(self._connect, listener)
+        for bound in sockets:
+            if bound.family == socket.AF_UNIX:
+                server = await loop.create_unix_server(
+                    make, sock=bound, backlog=BACKLOG
+                )
+            else:
+                server = await loop.create_server(make, sock=bound, backlog=BACKLOG)
+            self._servers.append(server)
+        if self._ticking is None:
+            self._ticking = asyncio.ensure_future(self._tick())
+
+    async def close(self, drain_seconds: float) -> None:
+        """Take no more clients, let running transactions end, then close the rest."""
+        for server in self._servers:
+            server.close()
+        loop = asyncio.get_running_loop()
+        end = loop.time() + drain_seconds
+        while self._connections and loop.time() < end:
+            for connection in list(self._connections):
+                connection.stop()
+            await asyncio.sleep(0.05)
+        for connection in list(self._connections):
+            connection.abort()
+        if self._ticking is not None:
+            self._ticking.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._ticking
+
+    def _connect(self, listener: ListenerContext) -> Connection:
+        name = f"{self._prefix}{next(self._numbers):x}"
+        return Connection(self._services, listener, name, self._connections)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            now = self._services.clock()
+            for connection in list(self._connections):
+                connection.look_at_clock(now)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Bind a port.
+
+    An IPv6 socket takes IPv6 alone: with IPv4-mapped addresses on it, one client would
+    have two spellings.
+
+    Raises:
+        OSError: The address cannot be bound.
+
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.bind((host, port))
+        bound.setblocking(False)  # noqa: FBT003 - the standard library's signature
+    except OSError:
+        bound.close()
+        raise
+    return bound

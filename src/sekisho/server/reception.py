@@ -1,0 +1,291 @@
+"""One session's events carried out: facts gathered, the decision asked and done.
+
+Data goes one way: an event of the session comes in, facts are gathered (identity,
+counters, call-out), `policy` decides, and the session is answered; what passes goes on
+to `sekisho.server.acceptance`. The session machine knows nothing of policy, and policy
+nothing of sockets.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any, assert_never
+
+from sekisho.auth.gatekeeper import Challenge
+from sekisho.model import replies
+from sekisho.model.content import Body, FileBody
+from sekisho.model.decision import Decision
+from sekisho.model.envelope import Envelope, Recipient
+from sekisho.model.facts import Facts, HeaderFacts, Offered
+from sekisho.model.identity import Identity
+from sekisho.model.reply import Reply
+from sekisho.observe.events import Alarm
+from sekisho.queue.errors import PutRefused
+from sekisho.server.acceptance import Acceptance
+from sekisho.server.authentication import Authentication
+from sekisho.server.client import Client, Journal, account_of
+from sekisho.server.collector import Collector
+from sekisho.server.services import ListenerContext, Services
+from sekisho.server.transaction import Transaction
+from sekisho.session import events
+from sekisho.session.server import ServerSession
+from sekisho.wire.header import header_facts
+
+
+class Reception:
+    """Carries out what one session says."""
+
+    def __init__(
+        self,
+        services: Services,
+        listener: ListenerContext,
+        session: ServerSession,
+        client: Client,
+        *,
+        resume: Callable[[], None],
+        abort: Callable[[], None],
+    ) -> None:
+        self._services = services
+        self._session = session
+        self._client = client
+        self._journal = Journal(client, services.emit)
+        self._resume = resume
+        self._authentication = Authentication(services, client)
+        self._authentication.who = client.user
+        self._acceptance = Acceptance(
+            services, listener, session, client, resume=resume, abort=abort
+        )
+        self._transaction: Transaction | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an answer is being worked on; `resume` is called when it is there."""
+        return self._task is not None or self._acceptance.is_storing
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the session can end now without breaking anything off."""
+        return self._transaction is None and not self.is_busy
+
+    def handle(self, event: events.Event) -> None:  # noqa: C901, PLR0912 - one row an event
+        """Carry out one event: answer the session now, or be busy and resume."""
+        match event:
+            case events.ContentReceived(data):
+                self._content(data)
+            case events.SenderOffered(envelope):
+                self._sender(envelope)
+            case events.RecipientOffered(recipient):
+                self._recipient(recipient)
+            case events.ContentStarted():
+                self._session.answer(replies.START_DATA)
+            case events.ContentCompleted():
+                self._completed()
+            case events.ContentAborted(reply):
+                self._refuse(reply, "content", "the content broke a rule")
+                self._drop_transaction()
+            case events.TransactionReset():
+                self._drop_transaction()
+            case events.AuthRequested(mechanism, initial):
+                self._later(self._auth(self._authentication.begin(mechanism, initial)))
+            case events.AuthResponded(data):
+                self._later(self._auth(self._authentication.respond(data)))
+            case events.AuthCancelled():
+                self._authentication.cancel()
+            case events.CommandRefused(command, reply):
+                self._journal.command_refused(command, reply)
+            case events.TlsRequested() | events.SessionEnded():
+                pass  # The connection's business, which has seen to it.
+            case _:
+                assert_never(event)
+
+    def tls_started(self) -> None:
+        """Forget what was said in the clear (RFC 3207 §4.2)."""
+        self._authentication.forget()
+        self._drop_transaction()
+
+    def abandon(self) -> None:
+        """Forget everything: the client has gone. What the queue has, it keeps."""
+        if self._task is not None:
+            self._task.cancel()
+        self._drop_transaction()
+
+    # MAIL and RCPT
+
+    def _sender(self, envelope: Envelope) -> None:
+        services, session = self._services, self._session
+        who = self._authentication.who
+        if services.draining:
+            session.refuse(replies.SHUTTING_DOWN)
+            return
+        if isinstance(who, Identity) and not services.is_current(who):
+            # Identity is not for ever: the account was changed since.
+            session.refuse(replies.STALE_IDENTITY)
+            return
+        self._transaction = transaction = Transaction(envelope, Collector(services))
+        if not services.queue.has_room():
+            reason = "free disk is below min_free_bytes"
+            self._refuse(replies.STORAGE_LOW, "storage", reason)
+            self._transaction = None
+            session.answer(replies.STORAGE_LOW)
+            return
+        decision = self._decide(transaction, (), None)
+        if not decision.accepts:
+            self._refuse(decision.reply, decision.rule, decision.reason)
+            self._transaction = None
+        session.answer(decision.reply)
+
+    def _recipient(self, recipient: Recipient) -> None:
+        transaction, policy = self._transaction, self._services.policy
+        if transaction is None:
+            self._session.answer(replies.BAD_SEQUENCE)
+            return
+        if not recipient.address.domain:
+            # <postmaster> without a domain is ours alone (RFC 5321 §4.5.1).
+            recipient = replace(recipient, address=policy.rules.postmaster)
+        offered = Offered(recipient.address)
+        decision = self._decide(transaction, (offered,), None)
+        if decision.accepts and self._client_sends_too_much(decision):
+            reply = replies.TOO_MANY_CLIENT_MESSAGES
+            reason = "max_messages_per_client_per_hour is reached"
+            self._refuse(reply, "client-rate", reason, recipient)
+            self._session.answer(reply)
+        elif decision.accepts and policy.wants_callout(recipient.address):
+            self._later(self._ask_host(transaction, recipient))
+        else:
+            self._ruled(transaction, recipient, offered, decision)
+
+    async def _ask_host(self, transaction: Transaction, recipient: Recipient) -> None:
+        standing = await self._services.callout.ask(recipient.address)
+        offered = Offered(recipient.address, standing)
+        decision = self._decide(transaction, (offered,), None)
+        self._ruled(transaction, recipient, offered, decision)
+
+    def _ruled(
+        self,
+        transaction: Transaction,
+        recipient: Recipient,
+        offered: Offered,
+        decision: Decision,
+    ) -> None:
+        if decision.accepts:
+            transaction.add(recipient, offered)
+        else:
+            self._refuse(decision.reply, decision.rule, decision.reason, recipient)
+        self._session.answer(decision.reply)
+
+    def _client_sends_too_much(self, decision: Decision) -> bool:
+        services = self._services
+        if decision.grant or account_of(self._authentication.who):
+            return False
+        sent = services.clients.messages_last_hour(
+            self._client.address, services.clock()
+        )
+        return sent >= services.limits.max_messages_per_client_per_hour
+
+    # Content
+
+    def _content(self, data: bytes) -> None:
+        if self._transaction is not None:
+            collector = self._transaction.collector
+            collector.add(data)
+            if collector.must_spill:
+                self._later(collector.spill())
+
+    def _completed(self) -> None:
+        transaction = self._transaction
+        if transaction is None:
+            self._session.answer(replies.BAD_SEQUENCE)
+        elif transaction.collector.is_inline:
+            self._whole(transaction, transaction.collector.inline())
+        else:
+            self._later(self._finish_file(transaction))
+
+    async def _finish_file(self, transaction: Transaction) -> None:
+        try:
+            body = await transaction.collector.finish_file()
+        except PutRefused as error:
+            self._refuse(replies.STORAGE_LOW, "storage", str(error))
+            self._drop_transaction()
+            self._session.answer(replies.STORAGE_LOW)
+        else:
+            self._whole(transaction, body)
+
+    def _whole(self, transaction: Transaction, body: Body) -> None:
+        """Decide on a message whose content is whole."""
+        header = header_facts(transaction.collector.header)
+        decision = self._decide(transaction, tuple(transaction.offered), header)
+        self._transaction = None
+        if decision.accepts:
+            who = self._authentication.who
+            self._acceptance.store(transaction, body, decision, who)
+            return
+        self._refuse(decision.reply, decision.rule, decision.reason)
+        if isinstance(body, FileBody):
+            self._services.queue.bodies.remove(body)
+        self._session.answer(decision.reply)
+
+    # The rest
+
+    def _decide(
+        self,
+        transaction: Transaction,
+        recipients: tuple[Offered, ...],
+        header: HeaderFacts | None,
+    ) -> Decision:
+        services, client = self._services, self._client
+        now = services.clock()
+        return services.policy.decide(
+            Facts(
+                listener=client.listener,
+                client=client.address,
+                tls=client.is_private,
+                reverse_path=transaction.envelope.reverse_path,
+                now=now,
+                who=self._authentication.who,
+                recipients=recipients,
+                header=header,
+                usage=services.quotas.view(now),
+            )
+        )
+
+    async def _auth(self, step: Coroutine[Any, Any, Reply | Challenge]) -> None:
+        answer = await step
+        if isinstance(answer, Challenge):
+            self._session.challenge(answer.data)
+        else:
+            self._session.answer(answer)
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Work on an answer while the session waits."""
+        self._task = asyncio.ensure_future(work)
+        self._task.add_done_callback(self._worked)
+
+    def _worked(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        if task.cancelled():
+            return
+        if (error := task.exception()) is not None:
+            # Every doubt is a refusal: what nobody foresaw ends the session.
+            detail = f"{type(error).__name__}: {error}"
+            self._services.emit(Alarm("a session failed", detail))
+            self._session.refuse(replies.LOCAL_ERROR)
+        self._resume()
+
+    def _drop_transaction(self) -> None:
+        if self._transaction is not None:
+            self._transaction.collector.discard()
+            self._transaction = None
+
+    def _refuse(
+        self, reply: Reply, rule: str, reason: str, to: Recipient | None = None
+    ) -> None:
+        transaction = self._transaction
+        self._journal.mail_refused(
+            reply=reply,
+            rule=rule,
+            reason=reason,
+            sender=str(transaction.envelope.reverse_path) if transaction else "",
+            to=str(to.address) if to else "",
+            who=self._authentication.who,
+        )
