@@ -23,6 +23,7 @@ from sekisho.model import replies
 from sekisho.model.address import Address
 from sekisho.model.decision import Decision, Ruling
 from sekisho.model.facts import Facts, HeaderFacts, Offered, Standing
+from sekisho.model.identity import Who
 from sekisho.model.rules import IPAddress, RecipientCheck, Role, Rules
 from sekisho.policy import rules as names
 from sekisho.policy.binding import Bound, Logged, NotBound, Rewrite, bind_author
@@ -109,6 +110,10 @@ class Policy:
     def held_at(self, listener: str, client: IPAddress) -> tuple[Permit, ...]:
         """Which grants or lane an address has on a listener: for the proof."""
         return self._gates[listener].clients.at(client)
+
+    def held_by(self, listener: str, who: Who) -> tuple[Permit, ...]:
+        """Which grants an identity has on a listener: for the proof."""
+        return self._gates[listener].identities.held_by(who)
 
     def _recipients(self, case: Case) -> Decision:
         facts = case.facts
