@@ -10,8 +10,8 @@ import apsw
 import msgspec
 import pytest
 import pytest_asyncio
-from queued_mail import NOW, decision, message
 
+from queued_mail import NOW, decision, message
 from sekisho.model.address import Address, parse_address
 from sekisho.model.content import Content, InlineBody
 from sekisho.model.decision import POLICY_SEAL, Decision, Verdict
@@ -32,8 +32,10 @@ from sekisho.queue.records import (
     Settled,
     State,
 )
+from sekisho.queue.sqlite import connect
 from sekisho.queue.store import Queue, QueueOptions
 
+FLAGS = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
 DELIVERED = [Result(0, State.DELIVERED, "250 2.0.0 OK")]
 
 
@@ -457,19 +459,19 @@ class TestFile:
 
     def test_newer_file_is_refused(self, tmp_path: Path) -> None:
         Queue.open(tmp_path).close_now()
-        connection = apsw.Connection(str(tmp_path / "queue.db"))
+        connection = connect(str(tmp_path / "queue.db"), FLAGS)
         connection.execute("PRAGMA user_version = 99")
         connection.close()
         with pytest.raises(QueueError, match="version 99"):
             Queue.open(tmp_path)
 
     def test_foreign_database_is_left_alone(self, tmp_path: Path) -> None:
-        connection = apsw.Connection(str(tmp_path / "queue.db"))
+        connection = connect(str(tmp_path / "queue.db"), FLAGS)
         connection.execute("CREATE TABLE mine(x)")
         connection.close()
         with pytest.raises(QueueError, match="none of Sekisho's"):
             Queue.open(tmp_path)
-        connection = apsw.Connection(str(tmp_path / "queue.db"))
+        connection = connect(str(tmp_path / "queue.db"), FLAGS)
         assert connection.execute("SELECT name FROM sqlite_schema").fetchall() == [
             ("mine",)
         ]
