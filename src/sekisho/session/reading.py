@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sekisho.model import replies
+from sekisho.model.reply import Reply
 from sekisho.session import content, greetings, login, transaction
 from sekisho.session.core import Core, Readers
 from sekisho.session.states import misplaced
@@ -93,7 +94,14 @@ def _carry_out(core: Core, command: Command) -> None:
     elif isinstance(command, Bdat):
         content.misplaced_bdat(core, command, reply)
     else:
-        core.refuse(kind.__name__.upper(), reply)
+        core.refuse(kind.__name__.upper(), _in_dialect(core, reply))
+
+
+def _in_dialect(core: Core, reply: Reply) -> Reply:
+    """LMTP has a code of its own for content without recipients (RFC 2033 §4.2)."""
+    if core.lmtp and reply is replies.NO_RECIPIENTS:
+        return replies.BAD_SEQUENCE
+    return reply
 
 
 def read_no_line(core: Core, fault: LineFault) -> bool:

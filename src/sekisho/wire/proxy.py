@@ -106,6 +106,10 @@ def _version_1(data: bytes) -> ProxyAnswer:
     found = _V1.fullmatch(text)
     if found is None:
         return ProxyError("version 1: the line is malformed")
+    return _line(found, end + 2)
+
+
+def _line(found: re.Match[bytes], consumed: int) -> ProxyAnswer:
     family, source, destination, *ports = (part.decode() for part in found.groups())
     address = IPv4Address if family == "TCP4" else IPv6Address
     source_port, destination_port = (int(port) for port in ports)
@@ -117,7 +121,7 @@ def _version_1(data: bytes) -> ProxyAnswer:
             source_port,
             address(destination),
             destination_port,
-            end + 2,
+            consumed,
         )
     except AddressValueError:
         return ProxyError("version 1: an address is malformed")
@@ -154,11 +158,19 @@ def _version_2(data: bytes) -> ProxyAnswer:
         return _NEED_MORE
     if command == _LOCAL or family == _UNSPECIFIED:
         return _nobody(consumed)
+    return _addresses(data, family, octets)
+
+
+def _addresses(data: bytes, family: int, octets: int) -> ProxyAnswer:
     row = _FAMILIES.get(family)
     if row is None or octets < row.layout.size:
         return ProxyError("version 2: the addresses are none of TCP")
     # Behind the addresses come TLVs, of which we need none.
     source, destination, *ports = row.layout.unpack_from(data, _V2_HEAD.size)
     return ProxyHeader(
-        row.address(source), ports[0], row.address(destination), ports[1], consumed
+        row.address(source),
+        ports[0],
+        row.address(destination),
+        ports[1],
+        _V2_HEAD.size + octets,
     )
