@@ -15,14 +15,12 @@ ones they stand for.
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Generic, TypeVar
 
 from sekisho.model.rules import IPAddress, IPNetwork, unmapped
 
 T = TypeVar("T")
-
-_MAPPED_BITS = 96
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -63,12 +61,11 @@ def address_of(version: int, number: int) -> IPAddress:
 
 def span_of(network: IPNetwork) -> Span:
     """The addresses of a network; an IPv4-mapped network is an IPv4 one."""
-    first, last = unmapped(network.network_address), int(network.broadcast_address)
-    if isinstance(network, IPv4Network):
-        return Span(4, int(first), last)
-    if isinstance(first, IPv4Address) and network.prefixlen >= _MAPPED_BITS:
-        return Span(4, int(first), last & 0xFFFF_FFFF)
-    return Span(6, int(network.network_address), last)
+    first, last = network.network_address, network.broadcast_address
+    if isinstance(unmapped(first), IPv4Address):
+        # A network that begins with a mapped address ends with one.
+        first, last = unmapped(first), unmapped(last)
+    return Span(first.version, int(first), int(last))
 
 
 def span_of_address(address: IPAddress) -> Span:

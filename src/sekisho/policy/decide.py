@@ -252,7 +252,7 @@ def _reason(case: Case, rulings: list[Ruling], taken: dict[Permit, int]) -> str:
     """Why it passes: by the first grant, or because the recipient is ours."""
     for permit in taken:
         return permit.reason
-    if rulings[0].rule is names.POSTMASTER:
+    if rulings[0].rule == names.POSTMASTER:
         return _POSTMASTER_REASON
     return case.gate.ours_reason
 
