@@ -42,15 +42,16 @@ def _key(bound: "Field[Any]") -> tuple[type[int | float], Any]:
     return type(default), Key(default, ge=lowest, le=highest)
 
 
-def _table(name: str, *of: type) -> type[BaseModel]:
+def _table(name: str, *of: type, without: str = "") -> type[BaseModel]:
     keys: dict[str, Any] = {}
     for one in of:
-        keys |= {bound.name: _key(bound) for bound in fields(one)}
+        keys |= {b.name: _key(b) for b in fields(one) if b.name != without}
     return create_model(name, __config__=STRICT, **keys)
 
 
 AllBounds = _table("AllBounds", Limits, ServiceLimits)
-SessionBounds = _table("SessionBounds", Limits)
+# A loop goes over all listeners, so `policy` counts hops with one bound for them all.
+SessionBounds = _table("SessionBounds", Limits, without="max_hops")
 
 SESSION_NAMES = frozenset(bound.name for bound in fields(Limits))
 

@@ -20,6 +20,7 @@ from sekisho.config.fields import (
 )
 from sekisho.config.lines import Place, Toml
 from sekisho.config.problems import did_you_mean
+from sekisho.config.values import SUBMIT_LISTENER
 from sekisho.model.domain import domain_to_unicode
 from sekisho.model.rules import Clients
 
@@ -82,11 +83,12 @@ def _texts(value: Toml | None) -> list[tuple[int, str]]:
 
 
 def _roles(document: Raw) -> Mapping[str, Toml | None]:
-    """The role of each listener, the default ones included."""
+    """The role of each listener, those included that the file need not name."""
+    ours = {SUBMIT_LISTENER: "submission"}
     if "listener" not in document:
         tls = {"submission": "submission"} if "tls" in document else {}
-        return {"mx": "mx"} | tls
-    return {
+        return ours | {"mx": "mx"} | tls
+    return ours | {
         name: one.get("role")
         for _, one in _tables(document, "listener")
         if isinstance(name := one.get("name"), str)
@@ -105,6 +107,18 @@ def _double_names(document: Raw) -> Iterator[Finding]:
                 yield Finding(
                     (key, number, "name"), f'the name "{name}" is taken already'
                 )
+
+
+def _reserved_names(document: Raw) -> Iterator[Finding]:
+    for number, one in _tables(document, "listener"):
+        if one.get("name") == SUBMIT_LISTENER:
+            # Its rule would take the place of the listener's own: mail from outside
+            # would be judged as that of local programs.
+            yield Finding(
+                ("listener", number, "name"),
+                f'"{SUBMIT_LISTENER}" is the socket of sekisho sendmail',
+                "take another name",
+            )
 
 
 def _double_domains(document: Raw) -> Iterator[Finding]:
@@ -210,7 +224,8 @@ def _someone_to_verify(document: Raw) -> Iterator[Finding]:
     if document.get("authenticator") != []:
         return
     for name, role in _roles(document).items():
-        if role == "submission":
+        # Who comes through the socket is known to the kernel.
+        if role == "submission" and name != SUBMIT_LISTENER:
             yield Finding(
                 ("authenticator",),
                 f'nobody could sign in at the listener "{name}"',
@@ -329,6 +344,8 @@ def _foreign_recipients(document: Raw) -> Iterator[Finding]:
 
 
 def _is_of(given: str, spelled: str) -> bool:
+    if "@" not in given:
+        return True
     try:
         ours = read_own_domain(spelled)
         return read_own_domain(given.rpartition("@")[2]) == ours
@@ -354,6 +371,7 @@ def _smarthost_login(document: Raw) -> Iterator[Finding]:
 
 _RULES: tuple[Callable[[Raw], Iterator[Finding]], ...] = (
     _double_names,
+    _reserved_names,
     _double_domains,
     _unknown_listeners,
     _unknown_smarthosts,

@@ -45,7 +45,8 @@ _T = TypeVar("_T")
 _E = TypeVar("_E", bound=Enum)
 
 _NAME = re.compile(r"\w(?:[\w .-]{0,62}[\w.-])?")
-_HOST_PORT = re.compile(r"(?:\[([^\[\]]+)\]|([^:\[\]]*)):(\d{1,5})")
+_NUMBERS = re.compile(r"\d|[0-9A-Fa-f]{0,4}:")
+_HOST_PORT = re.compile(r"(?:\[([^\[\]]+)\]|([^:\[\]]*)):([0-9]{1,5})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +220,8 @@ def read_who(value: object) -> GrantedTo:
             f"{given!r}: nobody relays without papers",
             '"authenticated" is everybody with an account',
         )
-    if not given[:1].isdigit() and ":" not in given:
-        known = ("authenticated", "group:NAME", "user:NAME", "an address or network")
+    if not _NUMBERS.match(given):
+        known = ("authenticated", "group:…", "user:…", "an address or network")
         raise wrong(f"{given!r} is not known", did_you_mean(given, known))
     return Clients((read_network(given),))
 

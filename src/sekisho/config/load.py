@@ -52,20 +52,22 @@ def load_config(path: Path, env: Mapping[str, str]) -> Config:
         for found in check(content)
     ]
     if problems or config is None:
-        raise ConfigErrors(_in_order(str(path), set(problems)))
+        raise ConfigErrors(_in_order(str(path), problems))
     return config
 
 
 def _details(errors: ValidationError) -> list[ErrorDetails]:
     # Without the input: it may be a secret.
-    return errors.errors(include_url=False, include_input=False)
+    found = errors.errors(include_url=False, include_input=False)
+    # A default that rests on a value which is wrong: the value is the mistake.
+    return [one for one in found if one["type"] != "default_factory_not_called"]
 
 
-def _in_order(main: str, problems: set[Problem]) -> list[Problem]:
+def _in_order(main: str, problems: list[Problem]) -> list[Problem]:
     """Sort them: the main file by line, then other files, then variables."""
     return sorted(
-        problems,
-        key=lambda p: (p.file != main, not p.line, p.file, p.line, p.message),
+        dict.fromkeys(problems),
+        key=lambda p: (p.file != main, not p.line, p.file, p.line),
     )
 
 

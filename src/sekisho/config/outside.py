@@ -121,6 +121,8 @@ def read_secret(value: object, info: ValidationInfo) -> Secret:
                 secret = secret.removesuffix("\r")
             case ("env", name):
                 secret = outside.env.get(name, "")
+                if not secret:
+                    raise wrong(f'the variable "{name}" is not set, or is empty')
             case _:
                 raise wrong(
                     "must be a secret",

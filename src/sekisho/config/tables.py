@@ -54,7 +54,7 @@ def _one_or_many(value: object) -> object:
 def _some(items: tuple[_T, ...]) -> tuple[_T, ...]:
     # Not Field(min_length=1): that would call a list empty whose one item is wrong.
     if not items:
-        raise wrong("must not be an empty list", "leave the key out")
+        raise wrong("must not be an empty list")
     return items
 
 

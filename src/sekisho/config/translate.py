@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic_core import ErrorDetails
@@ -9,6 +10,7 @@ from pydantic_core import ErrorDetails
 from sekisho.config.lines import Place, Table, Toml
 from sekisho.config.problems import PROBLEM_TYPE, Problem, did_you_mean
 from sekisho.config.schema import SECTIONS, Section, keys_of
+from sekisho.config.tables import Domain
 
 _KINDS: Mapping[str, str] = {
     "bool_type": "true or false",
@@ -74,6 +76,13 @@ class Document:
                     continue
             place = (*place, step)
         return place
+
+    def is_table(self, place: Place) -> bool:
+        """Whether a table stands at a place."""
+        here: Toml = self.content
+        for step in place:
+            here = here.get(str(step), "") if isinstance(here, dict) else ""
+        return isinstance(here, dict)
 
 
 def dotted(place: Place) -> str:
@@ -142,5 +151,16 @@ def _unknown_key(place: Place, document: Document) -> Problem:
     *table, name = place
     section, _ = section_of((*table, ""))
     message = sentence(tuple(table), f'unknown key "{name}"')
-    hint = did_you_mean(str(name), keys_of(section.table))
+    hint = _key_hint(str(name), section)
+    if section.table is Domain and document.is_table(place):
+        hint = f'a name with dots stands in quotes: [domains."{table[-1]}.{name}"]'
     return document.problem(place, message, hint)
+
+
+def _key_hint(name: str, section: Section) -> str:
+    known = keys_of(section.table)
+    near = get_close_matches(name.lower(), known, n=1, cutoff=0.8)
+    elsewhere = [s.heading for s in SECTIONS if s.heading and name in keys_of(s.table)]
+    if elsewhere and not near:
+        return f'"{name}" belongs to {" or ".join(elsewhere)}'
+    return did_you_mean(name, known)

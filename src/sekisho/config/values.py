@@ -33,6 +33,14 @@ from sekisho.model.route import (
 
 POSTMASTER_FOLDER = "postmaster"
 
+SUBMIT_LISTENER = "sendmail"
+"""The socket that ``sekisho sendmail`` speaks to: a submission listener whose papers
+are those of the kernel (``docs/decisions/0004-sendmail-through-a-socket.md``)."""
+
+_SUBMIT_RULE = model.ListenerRule(
+    SUBMIT_LISTENER, model.Role.SUBMISSION, model.TlsMode.IMPLICIT
+)
+
 
 def rules(
     config: Config,
@@ -51,7 +59,8 @@ def rules(
     return model.Rules(
         hostname=config.hostname,
         postmaster=_postmaster(config),
-        listeners={one.name: _listener_rule(one) for one in config.listeners},
+        listeners={one.name: _listener_rule(one) for one in config.listeners}
+        | {SUBMIT_LISTENER: _SUBMIT_RULE},
         domains=_own_domains(config),
         grants=tuple(_grant(one) for one in config.grants),
         max_hops=session_limits(config).max_hops,
