@@ -30,7 +30,7 @@ from sekisho.model.identity import NOBODY
 from sekisho.model.reply import Reply, printable
 from sekisho.model.rules import TlsMode
 from sekisho.net.unix import peer_user
-from sekisho.observe.events import SessionClosed, TlsFailed, TlsStarted
+from sekisho.observe.events import SessionClosed, SessionOpened, TlsFailed, TlsStarted
 from sekisho.server.client import Client
 from sekisho.server.reception import Reception
 from sekisho.server.services import (
@@ -229,6 +229,7 @@ class Connection(asyncio.Protocol):
         services, listener = self._services, self._listener
         self._counted = True
         of_client = services.clients.opened(self._client.address)
+        services.emit(SessionOpened(self._name, listener.name, self._client.text))
         if listener.tls_mode is TlsMode.IMPLICIT:
             self._held = early
             self._start_handshake(self._begin_session)

@@ -1,0 +1,246 @@
+"""Counters, gauges and histograms for Prometheus, fed by events.
+
+Promises: the number of series is bounded, whatever clients send. Labels are names
+from the configuration, rules and causes; never an address, a host or a client. Beyond
+`MAX_LABEL_SETS` of one metric the rest is counted as ``other``.
+
+Children are looked up in a dictionary of our own: `labels()` of the library takes
+several times as long, and a lock.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from sekisho.observe import events
+from sekisho.observe.events import Event
+
+MAX_LABEL_SETS = 500
+"""Series of one metric."""
+
+_DELIVERY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+_QUEUE_BUCKETS = (0.05, 0.1, 0.5, 1, 5, 30, 60, 300, 900, 3600, 14400, 86400, 172800)
+_COMMIT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
+_GROUP_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+
+_M = TypeVar("_M", Counter, Gauge, Histogram)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFigures:
+    """What the queue holds at this moment.
+
+    Attributes:
+        messages: By state.
+        oldest_age_seconds: Of the message that waits longest, 0 where none does.
+
+    """
+
+    messages: Mapping[str, int] = field(default_factory=dict[str, int])
+    oldest_age_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class OwnLosses:
+    """What observing itself has lost since the start."""
+
+    log_lines: int = 0
+    timeline_events: int = 0
+    events: int = 0
+
+
+class _Series(Generic[_M]):
+    """The children of one metric, by their label values."""
+
+    __slots__ = ("_children", "_metric", "_other")
+
+    def __init__(self, metric: _M, labels: int) -> None:
+        self._metric = metric
+        self._children: dict[tuple[str, ...], _M] = {}
+        self._other = ("other",) * labels
+
+    def __getitem__(self, labels: tuple[str, ...]) -> _M:
+        child = self._children.get(labels)
+        if child is None:
+            if len(self._children) >= MAX_LABEL_SETS:
+                labels = self._other
+            child = self._children[labels] = self._metric.labels(*labels)
+        return child
+
+
+class Metrics:
+    """All metrics of one process, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry(auto_describe=True)
+        self._figures = _Figures()
+        self.registry.register(self._figures)
+        ProcessCollector(registry=self.registry)
+
+        self._sessions = self._counter("sessions", "Sessions opened.", "listener")
+        self._open = _Series(
+            Gauge(
+                "sekisho_sessions_open",
+                "Sessions open now.",
+                ["listener"],
+                registry=self.registry,
+            ),
+            1,
+        )
+        self._tls = self._counter("tls_handshakes", "TLS with clients.", "result")
+        self._refused_commands = self._counter(
+            "commands_refused", "Commands a session refused by itself.", "code"
+        )
+        self._auth = self._counter(
+            "auth", "Credentials looked at.", "listener", "result"
+        )
+        self._accepted = self._counter(
+            "mail_accepted", "Messages answered 250.", "listener", "rule"
+        )
+        self._refused = self._counter(
+            "mail_refused",
+            "Senders, recipients and messages refused.",
+            "listener",
+            "rule",
+        )
+        self._recipients = self._plain_counter(
+            "recipients_accepted", "Recipients of the messages answered 250."
+        )
+        self._bytes = self._plain_counter(
+            "accepted_bytes", "Octets of the messages answered 250."
+        )
+        self._deliveries = self._counter(
+            "deliveries", "What attempts did, by recipient.", "outcome", "cause"
+        )
+        self._delivery_seconds = self._histogram(
+            "delivery_seconds", "Of attempts that delivered.", _DELIVERY_BUCKETS
+        )
+        self._queue_seconds = self._histogram(
+            "queue_seconds", "From 250 until nothing is pending.", _QUEUE_BUCKETS
+        )
+        self._reports = self._counter("reports", "Bounces and notices.", "kind")
+        self._alarms = self._counter("alarms", "Alarms for the operator.", "about")
+        self._group = self._histogram(
+            "commit_group_size", "Requests in one commit of the queue.", _GROUP_BUCKETS
+        )
+        self._commit = self._histogram(
+            "commit_seconds", "Of one commit of the queue.", _COMMIT_BUCKETS
+        )
+        self._by_type: dict[type[Event], Callable[[Any], None]] = {
+            events.SessionOpened: self._session_opened,
+            events.SessionClosed: self._session_closed,
+            events.TlsStarted: lambda _: self._tls["started",].inc(),
+            events.TlsFailed: lambda _: self._tls["failed",].inc(),
+            events.CommandRefused: self._command_refused,
+            events.AuthSucceeded: self._auth_succeeded,
+            events.AuthFailed: self._auth_failed,
+            events.MailAccepted: self._mail_accepted,
+            events.MailRefused: self._mail_refused,
+            events.Delivered: self._delivered,
+            events.Deferred: self._deferred,
+            events.Failed: self._failed,
+            events.Reported: lambda event: self._reports[event.kind,].inc(),
+            events.Finished: lambda event: self._queue_seconds.observe(event.seconds),
+            events.Alarm: lambda event: self._alarms[event.about,].inc(),
+        }
+
+    def count(self, event: Event) -> None:
+        """Count an event; those that no metric is about are passed over."""
+        counter = self._by_type.get(type(event))
+        if counter is not None:
+            counter(event)
+
+    def committed(self, group_size: int, seconds: float) -> None:
+        """Count one commit of the queue; for its writer thread."""
+        self._group.observe(group_size)
+        self._commit.observe(seconds)
+
+    def show_queue(self, figures: Callable[[], QueueFigures]) -> None:
+        """Ask for the queue's figures whenever metrics are read."""
+        self._figures.queue = figures
+
+    def show_losses(self, losses: Callable[[], OwnLosses]) -> None:
+        """Ask for what observing lost whenever metrics are read."""
+        self._figures.losses = losses
+
+    def _counter(self, name: str, says: str, *labels: str) -> _Series[Counter]:
+        metric = Counter(f"sekisho_{name}", says, labels, registry=self.registry)
+        return _Series(metric, len(labels))
+
+    def _plain_counter(self, name: str, says: str) -> Counter:
+        return Counter(f"sekisho_{name}", says, registry=self.registry)
+
+    def _histogram(self, name: str, says: str, buckets: Sequence[float]) -> Histogram:
+        return Histogram(
+            f"sekisho_{name}", says, buckets=buckets, registry=self.registry
+        )
+
+    def _session_opened(self, event: events.SessionOpened) -> None:
+        self._sessions[event.listener,].inc()
+        self._open[event.listener,].inc()
+
+    def _session_closed(self, event: events.SessionClosed) -> None:
+        self._open[event.listener,].dec()
+
+    def _command_refused(self, event: events.CommandRefused) -> None:
+        self._refused_commands[event.reply[:3],].inc()
+
+    def _auth_succeeded(self, event: events.AuthSucceeded) -> None:
+        self._auth[event.listener, "succeeded"].inc()
+
+    def _auth_failed(self, event: events.AuthFailed) -> None:
+        self._auth[event.listener, "failed"].inc()
+
+    def _mail_accepted(self, event: events.MailAccepted) -> None:
+        self._accepted[event.listener, event.rule].inc()
+        self._recipients.inc(len(event.recipients))
+        self._bytes.inc(event.size_bytes)
+
+    def _mail_refused(self, event: events.MailRefused) -> None:
+        self._refused[event.listener, event.rule].inc()
+
+    def _delivered(self, event: events.Delivered) -> None:
+        self._deliveries["delivered", ""].inc()
+        self._delivery_seconds.observe(event.seconds)
+
+    def _deferred(self, event: events.Deferred) -> None:
+        self._deliveries["deferred", event.cause].inc()
+
+    def _failed(self, event: events.Failed) -> None:
+        self._deliveries["failed", event.cause].inc()
+
+
+class _Figures(Collector):
+    """What is asked for when metrics are read."""
+
+    def __init__(self) -> None:
+        self.queue: Callable[[], QueueFigures] = QueueFigures
+        self.losses: Callable[[], OwnLosses] = OwnLosses
+
+    def collect(self) -> Iterator[Metric]:
+        """Ask, and give what was answered."""
+        queue, losses = self.queue(), self.losses()
+        messages = GaugeMetricFamily(
+            "sekisho_queue_messages", "Messages in the queue.", labels=["state"]
+        )
+        for state, number in queue.messages.items():
+            messages.add_metric([state], number)
+        yield messages
+        yield GaugeMetricFamily(
+            "sekisho_queue_oldest_age_seconds",
+            "Age of the message that waits longest.",
+            queue.oldest_age_seconds,
+        )
+        lost = CounterMetricFamily(
+            "sekisho_observe_lost", "What observing itself lost.", labels=["what"]
+        )
+        lost.add_metric(["log lines"], losses.log_lines)
+        lost.add_metric(["timeline events"], losses.timeline_events)
+        lost.add_metric(["events"], losses.events)
+        yield lost
