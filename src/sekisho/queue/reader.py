@@ -45,6 +45,9 @@ SELECT min(at) FROM (
 )
 """
 
+_COMMON = 10_000
+"""Recipients from which on a state is common."""
+
 _SHOWN = {state: state.label for state in State} | {State.DEAD: "failed"}
 """What `queue list` calls a recipient's state; a message with a dead one is "dead"."""
 
@@ -129,10 +132,8 @@ class QueueReader:
             after: The last id of the page before.
 
         """
-        query, bindings = _listed(selection)
-        numbers = [
-            seq for (seq,) in self._execute(query, (*bindings, self._seq(after), limit))
-        ]
+        query, bindings = _listed(selection, walk=self._is_common(selection.state))
+        numbers = self._numbers(query, (*bindings, self._seq(after)), limit)
         rows = self._messages(numbers)
         recipients = self._recipients(numbers)
         return [
@@ -158,6 +159,26 @@ class QueueReader:
         )
 
     # Rows
+
+    def _numbers(self, query: str, bindings: tuple[Any, ...], limit: int) -> list[int]:
+        """The first different numbers: a message comes once for each recipient."""
+        found: dict[int, None] = {}
+        cursor = self._execute(query, bindings)
+        for (seq,) in cursor:
+            if len(found) >= limit and seq not in found:
+                break
+            found[seq] = None
+        cursor.close()
+        return list(found)
+
+    def _is_common(self, state: State | None) -> bool:
+        if state is None:
+            return False
+        (count,) = self._execute(
+            "SELECT count(*) FROM (SELECT 1 FROM recipient WHERE state = ? LIMIT ?)",
+            (int(state), _COMMON),
+        ).fetchall()[0]
+        return count == _COMMON
 
     def _seq(self, message_id: MessageId | None) -> int:
         if message_id is None:
@@ -201,11 +222,17 @@ class QueueReader:
                 yield restore(row, body[0], recipients)
 
 
-def _listed(selection: Selection) -> tuple[str, tuple[Any, ...]]:
-    """The query for the numbers of a page; ``after`` and ``limit`` are still to bind.
+def _listed(selection: Selection, *, walk: bool) -> tuple[str, tuple[Any, ...]]:
+    """The query for the numbers of messages, in order; ``after`` is still to bind.
 
     By destination and by state the recipients lead, since they are indexed by it; by
     sender, messages are walked.
+
+    Args:
+        selection: What is wanted.
+        walk: Whether its state is so common that looking at recipients in order
+            finds a page sooner than sorting all that the index gives.
+
     """
     conditions: list[str] = []
     bindings: list[Any] = []
@@ -215,27 +242,26 @@ def _listed(selection: Selection) -> tuple[str, tuple[Any, ...]]:
     if selection.sender:
         conditions.append("m.reverse_path = ?")
         bindings.append("" if selection.sender == "<>" else selection.sender)
-    by_recipient: list[str] = []
     if selection.destination:
-        by_recipient.append("r.destination = ?")
+        conditions.append("r.destination = ?")
         bindings.append(selection.destination)
     if selection.state is not None:
-        by_recipient.append("r.state = ?")
+        # A plus keeps SQLite from the index on the state.
+        plus = "+" if walk or selection.destination else ""
+        conditions.append(f"{plus}r.state = ?")
         bindings.append(int(selection.state))
-    conditions.extend(by_recipient)
-    if by_recipient:
-        # A row's key is its message's number and an index: one message's are
-        # neighbours, and DISTINCT has but one value to remember.
-        tables = f"recipient r CROSS JOIN message m ON m.seq = r.key >> {INDEX_BITS}"
-        where = " AND ".join([*conditions, f"r.key >= (? + 1) << {INDEX_BITS}"])
-        return (
-            f"SELECT DISTINCT r.key >> {INDEX_BITS} FROM {tables} WHERE {where} "  # noqa: S608 - constants
-            "ORDER BY 1 LIMIT ?",
-            tuple(bindings),
-        )
-    where = " AND ".join([*conditions, "m.seq > ?"])
+    number, tables = "m.seq", "message m"
+    if selection.destination or selection.state is not None:
+        number = f"r.key >> {INDEX_BITS}"
+        tables = f"recipient r CROSS JOIN message m ON m.seq = {number}"
+        conditions.append(f"r.key >= (? + 1) << {INDEX_BITS}")
+        order = "r.key"
+    else:
+        conditions.append("m.seq > ?")
+        order = "m.seq"
+    where = " AND ".join(conditions)
     return (
-        f"SELECT m.seq FROM message m WHERE {where} ORDER BY m.seq LIMIT ?",  # noqa: S608 - constants
+        f"SELECT {number} FROM {tables} WHERE {where} ORDER BY {order}",  # noqa: S608 - constants
         tuple(bindings),
     )
 

@@ -24,6 +24,10 @@ class Cursor(Protocol):
         """Row by row."""
         ...
 
+    def close(self) -> None:
+        """Want no more rows. One that is left open holds its snapshot."""
+        ...
+
 
 class Connection(Protocol):
     """One connection to one file."""
