@@ -186,11 +186,11 @@ class Core:
         self.on_answer = on_answer
 
     def deny(self, reply: Reply) -> None:
-        """Say a negative reply, and lose patience after too many permanent ones."""
+        """Say a negative reply, and lose patience in the end."""
         if reply.code == CLOSES:
             self.end(reply, "refused")
         elif reply.is_transient:
-            self.say(reply)
+            self.spend(reply)
         elif self.errors >= self.profile.limits.max_errors:
             self.end(replies.TOO_MANY_ERRORS, "too many errors")
         else:
@@ -208,7 +208,7 @@ class Core:
         self.end(reply, reason)
 
     def spend(self, reply: Reply) -> None:
-        """Say a reply to a command that brings no message nearer."""
+        """Say a reply that brings no message nearer; there may be only so many."""
         if self.idle >= self.profile.limits.max_idle_commands:
             self.end(replies.TOO_MANY_COMMANDS, "too many commands")
         else:

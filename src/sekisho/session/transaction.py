@@ -3,7 +3,7 @@
 from sekisho.model import replies
 from sekisho.model.reply import Reply
 from sekisho.session.core import CLOSES, Core
-from sekisho.session.events import RecipientOffered, SenderOffered
+from sekisho.session.events import CommandRefused, RecipientOffered, SenderOffered
 from sekisho.session.states import State
 from sekisho.wire.commands import Mail, Rcpt
 
@@ -33,8 +33,6 @@ def _sender_answered(core: Core, reply: Reply) -> None:
     if reply.is_positive:
         core.state = State.SENDER
         core.say(reply)
-    elif reply.is_transient and reply.code != CLOSES:
-        core.spend(reply)
     else:
         core.deny(reply)
 
@@ -50,7 +48,8 @@ def rcpt(core: Core, command: Rcpt) -> None:
     elif command.utf8 and not core.envelope.smtputf8:
         core.refuse("RCPT", replies.NEEDS_SMTPUTF8)
     elif len(core.recipients) >= most:
-        core.refuse("RCPT", replies.TOO_MANY_RECIPIENTS)
+        core.events.append(CommandRefused("RCPT", replies.TOO_MANY_RECIPIENTS))
+        core.say(replies.TOO_MANY_RECIPIENTS)
     else:
         recipient = command.recipient
 
@@ -58,6 +57,10 @@ def rcpt(core: Core, command: Rcpt) -> None:
             if reply.is_positive:
                 core.recipients.append(recipient)
                 core.state = State.RECIPIENTS
+                core.say(reply)
+            elif reply.is_transient and reply.code != CLOSES:
+                # Counted above: a transaction whose recipients cannot all be checked
+                # now must not end for that alone.
                 core.say(reply)
             else:
                 core.deny(reply)

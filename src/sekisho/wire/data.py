@@ -1,4 +1,4 @@
-r"""Content on the wire: DATA with its dots, BDAT with its counts.
+r"""Content as it comes in: DATA with its dots, BDAT with its counts.
 
 RFC 5321 §4.1.1.4 and §4.5.2, RFC 3030.
 
@@ -241,23 +241,3 @@ class ChunkReceiver:
             self._carry = b"\r"
             piece = piece[:-1]
         return self.check.take(piece) if piece else b""
-
-
-class DotStuffer:
-    """The sending side of DATA: pieces in, cut anywhere; stuffed pieces out."""
-
-    __slots__ = ("_tail",)
-
-    def __init__(self) -> None:
-        self._tail = b"\r\n"
-
-    def stuff(self, piece: bytes) -> bytes:
-        """Double the dots that begin a line."""
-        window = self._tail + piece
-        stuffed = window.replace(b"\r\n.", b"\r\n..")[len(self._tail) :]
-        self._tail = window[-2:]
-        return stuffed
-
-    def end(self) -> bytes:
-        """Give what ends the content: a CRLF where it has none, and the final dot."""
-        return b".\r\n" if self._tail == b"\r\n" else _END

@@ -186,8 +186,3 @@ def _decode_xtext(value: str, grammar: re.Pattern[str]) -> str:
     if not grammar.fullmatch(value):
         raise _MalformedError
     return _HEXCHAR.sub(lambda found: chr(int(found[1], 16)), value)
-
-
-def encode_xtext(text: str) -> str:
-    """Encode printable text as xtext; what is not ASCII stays (RFC 6533 §3)."""
-    return "".join(f"+{ord(c):02X}" if c in "+= " else c for c in text)
