@@ -6,6 +6,7 @@ from math import isinf
 from typing import Any
 
 import click
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -86,7 +87,7 @@ def _as_json(proof: Proof, unseen: list[str], broken: list[str]) -> dict[str, An
 
 
 def _print(proof: Proof, unseen: list[str], broken: list[str]) -> None:
-    table = Table(box=None, pad_edge=False, title="who may send what to whom")
+    table = Table(box=SIMPLE, pad_edge=False, title="who may send what to whom")
     headings = ("listener", "who", "from", "to", "how much", "until", "by")
     for heading in headings:
         table.add_column(heading, overflow="fold")

@@ -178,7 +178,7 @@ def read_port(digits: str, lowest: int = 1) -> int:
 def read_network(value: object) -> IPNetwork:
     """Read an address or a network; IPv4-mapped ones become IPv4.
 
-    A network that is the whole internet is refused: nobody means that.
+    How wide a grant may be is no matter of spelling: `sekisho check` judges it.
     """
     given = text(value, 'a text such as "10.1.2.3"')
     try:
@@ -190,8 +190,17 @@ def read_network(value: object) -> IPNetwork:
     mapped = unmapped(network.network_address)
     if mapped.version != network.version:
         network = ip_network((mapped, max(network.prefixlen - 96, 0)))
+    return network
+
+
+def read_proxies(value: object) -> IPNetwork:
+    """Read the address or network of proxies; they say who a client is.
+
+    The whole internet is refused: anybody could then call himself anybody.
+    """
+    network = read_network(value)
     if network.prefixlen == 0:
-        raise wrong(f"{given!r} is the whole internet", "name the addresses one by one")
+        raise wrong(f"{value!r} is the whole internet", "name the proxies one by one")
     return network
 
 
@@ -269,5 +278,6 @@ Mailbox = Annotated[Address, PlainValidator(read_address)]
 Pattern = Annotated[AddressPattern, PlainValidator(read_pattern)]
 Bind = Annotated[SocketAddress, PlainValidator(read_socket_address)]
 Network = Annotated[IPNetwork, PlainValidator(read_network)]
+Proxies = Annotated[IPNetwork, PlainValidator(read_proxies)]
 WhoItem = Annotated[GrantedTo, PlainValidator(read_who)]
 Expiry = Annotated[float, PlainValidator(read_expiry)]

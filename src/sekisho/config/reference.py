@@ -28,6 +28,7 @@ _READ: Mapping[Callable[..., object], str] = {
     fields.read_pattern: "address pattern",
     fields.read_socket_address: "address:port",
     fields.read_network: "IP address or network",
+    fields.read_proxies: "IP address or network",
     fields.read_who: "who",
     fields.read_expiry: "date or date-time",
     outside.read_path: "path",
@@ -61,7 +62,7 @@ file's folder.
 | --- | --- |
 | address pattern | `"user@example.com"`, `"*@example.com"`, `"*@*.example.com"` (below it), `"*"` |
 | address:port | `"0.0.0.0:25"`, `"[::]:25"` |
-| IP address or network | `"10.1.2.3"`, `"10.1.2.0/28"`, `"2001:db8::/64"`; never the whole internet |
+| IP address or network | `"10.1.2.3"`, `"10.1.2.0/28"`, `"2001:db8::/64"` |
 | who | `"authenticated"`, `"group:NAME"`, `"user:NAME"`, an IP address or network |
 | date or date-time | `2027-06-30` (through that day, UTC), `2027-06-30T12:00:00Z`, without quotes |
 | secret | `"text"`, `{ file = "…" }`, `{ env = "…" }` |

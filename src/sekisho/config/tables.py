@@ -23,6 +23,7 @@ from sekisho.config.fields import (
     Name,
     Network,
     Pattern,
+    Proxies,
     SocketAddress,
     WhoItem,
     choice,
@@ -138,7 +139,7 @@ class Listener(Table):
     role: Annotated[Role, PlainValidator(member(Role))]
     bind: Annotated[Many[Bind], Some]
     tls: Annotated[TlsMode, PlainValidator(member(TlsMode))] = TlsMode.STARTTLS
-    proxy_protocol: Many[Network] = ()
+    proxy_protocol: Many[Proxies] = ()
     bare_newline: Annotated[BareNewline, PlainValidator(member(BareNewline))] = (
         BareNewline.REFUSE
     )
