@@ -201,6 +201,7 @@ class Service:
 
         def idle() -> bool:
             taken = {event["message"] for event in self.events("mail.accepted")}
+            taken |= {event["report"] for event in self.events("message.reported")}
             done = {event["message"] for event in self.events("message.finished")}
             return taken <= done
 

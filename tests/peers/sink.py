@@ -141,6 +141,9 @@ class _Talk:
         self._say(b"250 2.1.5 ok")
 
     def _data(self, _: bytes) -> None:
+        if not self.recipients:
+            self._say(b"554 5.5.1 no valid recipients")
+            return
         self._say(b"354 go on")
         wire = b"\r\n"  # so that an empty message ends as any other
         self.buffer[:0] = wire
@@ -151,6 +154,9 @@ class _Talk:
         matched = _BDAT.fullmatch(line)
         assert matched, line
         self.chunks += self._count(int(matched[1]))
+        if not self.recipients:
+            self._say(b"503 5.5.1 no valid recipients")
+            return
         if matched[2]:
             self._take(bytes(self.chunks), stuffed=False)
         else:

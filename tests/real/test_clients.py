@@ -205,7 +205,7 @@ def test_postfix_relays_through_us(
     )
     with postfix:
         postfix.sendmail(
-            *("-f", USER, "--", "somebody@world.test"),
+            *("-i", "-f", USER, "--", "somebody@world.test"),
             message=sent.replace(b"\r\n", b"\n"),
         ).well()
         message = sink.wait_for_content(mark.encode())

@@ -413,7 +413,7 @@ def test_binary_content_goes_nowhere_where_it_cannot_go(
     begin_chunks(client, " BODY=BINARYMIME")
     client.send(bdat(HEAD % mark.encode() + b"\n.\r\n" + SECOND + b"\n"))
     if client.reply().code == 250:
-        house.service.wait_for_event("delivery.failed", recipient=f"known@{OWN}")
+        house.service.wait_for_event("message.reported")
     assert not [m for m in house.arrived_besides(token()) if b"second" in m]
 
 
