@@ -17,6 +17,7 @@ import time
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
+from typing import BinaryIO, cast
 
 PROGRAM = Path(sys.executable).with_name("sekisho")
 USER, PASSWORD = "alice@example.com", "a papers-please password"
@@ -124,6 +125,11 @@ def expect(what: str, reply: tuple[int, bytes] | str, wanted: str) -> None:
         raise SystemExit(f"   wanted {wanted}")
 
 
+def as_text(words: bytes | str) -> str:
+    """A reply's words, however smtplib gives them."""
+    return words.decode() if isinstance(words, bytes) else words
+
+
 def explain(service: Service, *case: str) -> None:
     """Print why, and fail if it is no refusal unless it says accept."""
     told = json.loads(
@@ -220,7 +226,7 @@ def wrong_password_is_refused(service: Service) -> None:
         except smtplib.SMTPAuthenticationError as error:
             expect(
                 "AUTH as alice, wrong password",
-                f"{error.smtp_code} {bytes(error.smtp_error).decode()}",
+                f"{error.smtp_code} {as_text(error.smtp_error)}",
                 "535 5.7.8",
             )
         else:
@@ -245,18 +251,18 @@ def exchange(port: int, *lines: str) -> list[str]:
     replies: list[str] = []
     with socket.create_connection(("127.0.0.1", port), 30) as connection:
         stream = connection.makefile("rwb")
-        replies.append(read_reply(stream))
+        replies.append(read_reply(cast("BinaryIO", stream)))
         for line in lines:
             stream.write(line.encode() + b"\r\n")
             stream.flush()
-            replies.append(read_reply(stream))
+            replies.append(read_reply(cast("BinaryIO", stream)))
     return replies
 
 
-def read_reply(stream: object) -> str:
+def read_reply(stream: BinaryIO) -> str:
     """Read one reply; its last line counts."""
     while True:
-        line = stream.readline().decode()  # type: ignore[attr-defined] - a socket's file
+        line = stream.readline().decode()
         if line[3:4] != "-":
             return line.strip()
 

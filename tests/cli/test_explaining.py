@@ -41,41 +41,100 @@ def relay(config: Path, sekisho: Command) -> Path:
             *("accept", "postmaster", None, "250 2.1.5"),
         ),
         (
-            ("--listener", "mx", "--client", "::ffff:10.1.2.3")
-            + ("--from", "shop@example.com", "--to", "c@d.example")
-            + ("--at", "2030-01-01"),
+            (
+                "--listener",
+                "mx",
+                "--client",
+                "::ffff:10.1.2.3",
+                "--from",
+                "shop@example.com",
+                "--to",
+                "c@d.example",
+                "--at",
+                "2030-01-01",
+            ),
             *("accept", "grant", "shop", "250 2.1.5"),
         ),
         (
-            ("--listener", "mx", "--client", "10.1.2.3", "--at", "2030-01-02T00:00:00")
-            + ("--from", "shop@example.com", "--to", "c@d.example"),
+            (
+                "--listener",
+                "mx",
+                "--client",
+                "10.1.2.3",
+                "--at",
+                "2030-01-02T00:00:00",
+                "--from",
+                "shop@example.com",
+                "--to",
+                "c@d.example",
+            ),
             *("refuse", None, None, "550 5.7.1"),
         ),
         (
-            ("--listener", "submission", "--client", "203.0.113.9")
-            + ("--user", "ann@example.com", "--from", "ann@example.com")
-            + ("--to", "c@d.example", "--header-from", "ann@example.com"),
+            (
+                "--listener",
+                "submission",
+                "--client",
+                "203.0.113.9",
+                "--user",
+                "ann@example.com",
+                "--from",
+                "ann@example.com",
+                "--to",
+                "c@d.example",
+                "--header-from",
+                "ann@example.com",
+            ),
             *("accept", "grant", "users", "250 2.0.0"),
         ),
         (
-            ("--listener", "submission", "--client", "203.0.113.9", "--tls")
-            + ("--user", "ann@example.com", "--from", "ann@example.com")
-            + ("--to", "c@d.example", "--header-from", "boss@example.com"),
+            (
+                "--listener",
+                "submission",
+                "--client",
+                "203.0.113.9",
+                "--tls",
+                "--user",
+                "ann@example.com",
+                "--from",
+                "ann@example.com",
+                "--to",
+                "c@d.example",
+                "--header-from",
+                "boss@example.com",
+            ),
             *("refuse", None, None, "550 5.7.1"),
         ),
         (
-            ("--listener", "submission", "--client", "203.0.113.9")
-            + ("--from", "ann@example.com", "--to", "c@d.example"),
+            (
+                "--listener",
+                "submission",
+                "--client",
+                "203.0.113.9",
+                "--from",
+                "ann@example.com",
+                "--to",
+                "c@d.example",
+            ),
             *("refuse", "tls-needed", None, "530 5.7.0"),
         ),
         (
-            ("--listener", "submission", "--client", "203.0.113.9", "--tls")
-            + ("--from", "ann@example.com", "--to", "c@d.example"),
+            (
+                "--listener",
+                "submission",
+                "--client",
+                "203.0.113.9",
+                "--tls",
+                "--from",
+                "ann@example.com",
+                "--to",
+                "c@d.example",
+            ),
             *("refuse", "auth-needed", None, "530 5.7.0"),
         ),
     ],
 )
-def test_the_deciding_rule(
+def test_the_deciding_rule(  # noqa: PLR0917 - a table's columns
     relay: Path,
     sekisho: Command,
     case: tuple[str, ...],

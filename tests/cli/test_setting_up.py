@@ -96,7 +96,8 @@ def test_the_table_names_people_and_lanes(
     monkeypatch.setenv("COLUMNS", "300")
     config.write_text(
         config.read_text() + '\n[[listener]]\nname = "printers"\nrole = "legacy"\n'
-        'bind = ["127.0.0.1:2526"]\nwho = ["10.0.8.21"]\nsenders = ["scan@example.com"]\n'
+        'bind = ["127.0.0.1:2526"]\nwho = ["10.0.8.21"]\n'
+        'senders = ["scan@example.com"]\n'
         'recipients = ["*@example.com"]\nmax_messages_per_hour = 60\n'
         "expires = 2099-06-30\n"
         '\n[[grant]]\nname = "it"\nwho = ["group:it", "user:root"]\n'

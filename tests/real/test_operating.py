@@ -240,10 +240,12 @@ def test_metrics_are_served_on_their_own_address(
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as page:
         text = page.read().decode()
     assert re.search(
-        r'^sekisho_mail_accepted_total\{.*listener="submission".*1\.0', text, re.M
+        r'^sekisho_mail_accepted_total\{.*listener="submission".*1\.0',
+        text,
+        re.MULTILINE,
     )
     assert re.search(
-        r'^sekisho_deliveries_total\{.*outcome="delivered".*1\.0', text, re.M
+        r'^sekisho_deliveries_total\{.*outcome="delivered".*1\.0', text, re.MULTILINE
     )
     taken = service.run("serve")
     assert taken.status == 1

@@ -11,7 +11,6 @@ import gc
 import os
 import signal
 import socket
-import sys
 from contextlib import AsyncExitStack, suppress
 from importlib.metadata import version
 from typing import Any
@@ -115,6 +114,7 @@ class Worker:
         )
         listeners = Listeners(services, f"{os.getpid():x}-")
         worker = cls(services, listeners, carrier, watch)
+        worker.listen_to_signals()
         queue.start(asyncio.get_running_loop(), worker.fail)
         desk = Desk(
             open_queue=lambda: queue,
@@ -157,9 +157,6 @@ class Worker:
             The exit code.
 
         """
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._told_to_stop, number)
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD)
         carrying = asyncio.ensure_future(self._scheduler.run())
@@ -174,6 +171,12 @@ class Worker:
             await carrying
         emit(ServiceStopped(self._reason))
         return self._exit_code
+
+    def listen_to_signals(self) -> None:
+        """Drain on SIGTERM and SIGINT, from before the service says it is ready."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._told_to_stop, number)
 
     def fail(self, sentence: str) -> None:
         """End the worker: the disk failed, and nobody may be told 250 any more."""
@@ -190,8 +193,8 @@ class Worker:
         self._ask_to_stop("the scheduler ended")
 
     def _told_to_stop(self, number: signal.Signals) -> None:
-        if self._stop.is_set():
-            sys.exit(EXIT_FAILED)  # Told twice: whoever says it means it.
+        if self._stop.is_set() and number is signal.SIGINT:
+            os._exit(EXIT_FAILED)  # Ctrl-C twice: whoever is there means it.
         self._ask_to_stop(number.name)
 
     def _ask_to_stop(self, reason: str) -> None:

@@ -1,6 +1,6 @@
 """``sekisho trace``: the timeline of a message."""
 
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -44,4 +44,6 @@ def _words(event: dict[str, Any]) -> str:
 
 
 def _word(value: Any) -> str:  # noqa: ANN401 - a JSON value
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return ", ".join(map(str, cast("list[object]", value)))
+    return str(value)

@@ -4,7 +4,7 @@ import os
 import pwd
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ MAX_SOCKET_NAME_BYTES = 107
 
 
 @contextmanager
-def reachable_socket(path: Path) -> Iterator[str]:
+def reachable_socket(path: Path) -> Generator[str]:
     """Give a name of the socket that fits the kernel's 107 octets.
 
     A longer path is reached through an open descriptor of its folder.
