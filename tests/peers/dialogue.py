@@ -120,6 +120,17 @@ class Dialogue:
                 replies.append(self.reply())
         return replies
 
+    def replies_until_closed_or_quiet(self, seconds: float = 1.0) -> list[Reply]:
+        """Read replies until the server closes or says nothing more."""
+        self.stream.settimeout(seconds)
+        with contextlib.suppress(TimeoutError):
+            while more := self._receive():
+                self.buffer += more
+        self.stream.settimeout(10)
+        found = [Reply(each[0]) for each in _REPLY.finditer(self.buffer)]
+        self.buffer = b""
+        return found
+
     def is_closed(self) -> bool:
         """Whether the server closes now, without another word."""
         if self.buffer:
