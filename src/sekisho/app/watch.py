@@ -58,6 +58,7 @@ class Watch:
         closing.callback(timeline.close)
         watch = cls(Observer(log, metrics, timeline, unix_seconds), log, timeline)
         metrics.show_queue(lambda: watch.figures)
+        queue.count_commits(metrics.committed)
         metrics.show_losses(watch.losses)
         counting = asyncio.ensure_future(watch.count_queue(queue, alarms))
         closing.callback(counting.cancel)

@@ -19,6 +19,7 @@ from sekisho.app.control import Arguments, ControlServer, Refusal
 from sekisho.app.hostfacts import look_at_host
 from sekisho.app.operations import Desk, operate
 from sekisho.app.proof import policy_of, prove_policy, refuse_unless_closed
+from sekisho.app.renewal import CertificateWatch
 from sekisho.app.reports import Reporter
 from sekisho.app.storage import open_accounts, open_queue, timeline_path
 from sekisho.app.submission import bind_submission
@@ -115,6 +116,10 @@ class Worker:
         listeners = Listeners(services, f"{os.getpid():x}-")
         worker = cls(services, listeners, carrier, watch)
         worker.listen_to_signals()
+        if config.tls is not None:
+            renewal = CertificateWatch(config.tls, worker.take_tls, watch.alarm)
+            renewing = asyncio.ensure_future(renewal.run())
+            closing.callback(renewing.cancel)
         queue.start(asyncio.get_running_loop(), worker.fail)
         desk = Desk(
             open_queue=lambda: queue,
@@ -177,6 +182,10 @@ class Worker:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._told_to_stop, number)
+
+    def take_tls(self, tls: ServerTls) -> None:
+        """Use a renewed certificate from the next handshake on."""
+        self._services.tls = tls
 
     def fail(self, sentence: str) -> None:
         """End the worker: the disk failed, and nobody may be told 250 any more."""

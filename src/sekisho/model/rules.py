@@ -175,8 +175,9 @@ class Rules:
 
     Attributes:
         hostname: Ours, normal form.
-        postmaster: Where mail for ``postmaster`` of an own domain, and unqualified,
-            goes.
+        postmaster: Where mail for the unqualified ``postmaster`` goes; always taken.
+            (``postmaster`` of an own domain is always taken too, and goes where that
+            domain's mail goes.)
         listeners: By name.
         domains: Own domains, by normal name.
         grants: In the order of the file.

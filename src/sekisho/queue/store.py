@@ -128,6 +128,7 @@ class Queue:
         self._upkeep: Upkeep | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._on_fatal: Callable[[str], None] = lambda _sentence: None
+        self._count: Callable[[int, float], None] = lambda _size, _seconds: None
         self._watchers: list[Callable[[Action, Sequence[MessageId]], None]] = []
 
     @classmethod
@@ -161,6 +162,10 @@ class Queue:
     def watch(self, seen: Callable[[Action, Sequence[MessageId]], None]) -> None:
         """Hear of what operators did, on the loop, after it is on disk."""
         self._watchers.append(seen)
+
+    def count_commits(self, count: Callable[[int, float], None]) -> None:
+        """Hear of each commit, in the writer's thread: operations and seconds."""
+        self._count = count
 
     def has_room(self) -> bool:
         """Whether new mail may be taken: free disk is above `min_free_bytes`."""
@@ -432,8 +437,10 @@ class Queue:
             # Only what is there now: popping until empty might never end.
             group = [waiting.popleft() for _ in range(min(len(waiting), _MAX_GROUP))]
             try:
+                began = self._options.clock()
                 answers, files = self._file.commit([job.operation for job in group])
                 self._answer(group, answers)
+                self._count(len(group), self._options.clock() - began)
                 self._after_commit(files)
             except Exception as error:  # noqa: BLE001 - whatever it was, this handle is done
                 self._fail(f"the queue file failed ({type(error).__name__}: {error})")
