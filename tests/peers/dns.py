@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 import dns.exception
+import dns.flags
 import dns.message
 import dns.rcode
 import dns.rdatatype
@@ -41,7 +42,7 @@ class NameServer:
             for serve in (self._serve_udp, self._serve_tcp)
         ]
 
-    def _answer(self, packet: bytes) -> bytes:
+    def _answer(self, packet: bytes, limit: int = 65535) -> bytes:
         query = dns.message.from_wire(packet)
         question = query.question[0]
         name = question.name.to_text(omit_final_dot=True).lower()
@@ -60,13 +61,18 @@ class NameServer:
                 pass
             case None:
                 response.set_rcode(dns.rcode.NXDOMAIN)
-        return response.to_wire()
+        wire = response.to_wire(max_size=65535)
+        if len(wire) > limit:
+            response.answer.clear()
+            response.flags |= dns.flags.TC
+            wire = response.to_wire()
+        return wire
 
     def _serve_udp(self) -> None:
         while not self._ended.is_set():
             with contextlib.suppress(TimeoutError, dns.exception.DNSException):
                 packet, peer = self._udp.recvfrom(4096)
-                self._udp.sendto(self._answer(packet), peer)
+                self._udp.sendto(self._answer(packet, 1232), peer)
 
     def _serve_tcp(self) -> None:
         while not self._ended.is_set():
