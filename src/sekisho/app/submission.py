@@ -10,11 +10,15 @@ import pwd
 import socket
 from pathlib import Path
 
+from sekisho.config.schema import Config
 from sekisho.model.address import ANY_ADDRESS, AddressPattern
 from sekisho.model.identity import NOBODY, Identity, Who
 from sekisho.net.unix import reachable_socket
 
 SUBMIT_SOCKET = "submit.sock"
+WELL_KNOWN_SOCKET = Path("/run/sekisho") / SUBMIT_SOCKET
+"""Where programs look whose user may not read the configuration."""
+
 SYSTEM = "system"
 
 
@@ -35,14 +39,18 @@ def system_identity(uid: int, hostname: str) -> Who:
     )
 
 
-def bind_submission(data_dir: Path) -> socket.socket:
+def submit_socket(config: Config) -> Path:
+    """Where the socket is."""
+    return config.sendmail.socket or config.data_dir / SUBMIT_SOCKET
+
+
+def bind_submission(path: Path) -> socket.socket:
     """Bind the socket; who may reach it is the folder's matter.
 
     Raises:
         OSError: It cannot be bound.
 
     """
-    path = data_dir / SUBMIT_SOCKET
     path.unlink(missing_ok=True)
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with reachable_socket(path) as name:

@@ -18,6 +18,7 @@ from sekisho.auth.accounts import AccountStore
 from sekisho.auth.gatekeeper import Gatekeeper
 from sekisho.auth.hashing import HashingPool
 from sekisho.auth.local import local_gatekeeper
+from sekisho.auth.lockout import LockoutRules
 from sekisho.config.schema import Config
 from sekisho.config.tables import Listener
 from sekisho.config.values import SUBMIT_LISTENER, routes, session_limits
@@ -98,15 +99,25 @@ class Papers:
 
 
 def gatekeeper(
-    accounts: AccountStore,
-    seen: Seen,
-    clock: Callable[[], float],
-    closing: AsyncExitStack,
+    config: Config, accounts: AccountStore, seen: Seen, closing: AsyncExitStack
 ) -> Gatekeeper:
     """Who checks credentials."""
-    pool = HashingPool()
+    pool, lockout = HashingPool(), config.lockout
     closing.callback(pool.close)
-    return local_gatekeeper(accounts, pool, clock=clock, exempt=seen.facts.gateways)
+    return local_gatekeeper(
+        accounts,
+        pool,
+        clock=unix_seconds,
+        name=next((one.name for one in config.authenticators), "local"),
+        exempt=seen.facts.gateways,
+        rules=LockoutRules(
+            pair_failures=lockout.pair_failures,
+            block_failures=lockout.block_failures,
+            first_seconds=lockout.first_seconds,
+            longest_seconds=lockout.longest_seconds,
+            forget_seconds=lockout.forget_seconds,
+        ),
+    )
 
 
 def courier(config: Config, bodies: BodyFiles) -> Courier:

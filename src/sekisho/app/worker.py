@@ -22,7 +22,7 @@ from sekisho.app.proof import policy_of, prove_policy, refuse_unless_closed
 from sekisho.app.renewal import CertificateWatch
 from sekisho.app.reports import Reporter
 from sekisho.app.storage import open_accounts, open_queue, timeline_path
-from sekisho.app.submission import bind_submission
+from sekisho.app.submission import bind_submission, submit_socket
 from sekisho.app.watch import Watch
 from sekisho.app.wiring import (
     Papers,
@@ -90,7 +90,7 @@ class Worker:
         queue = open_queue(config)
         closing.push_async_callback(queue.close)
         watch = await Watch.start(config, queue, closing)
-        papers = Papers(gatekeeper(accounts, seen, unix_seconds, closing))
+        papers = Papers(gatekeeper(config, accounts, seen, closing))
         closing.push_async_callback(papers.gatekeeper.save_successes)
         way = courier(config, queue.bodies)
         asked = callout(config, way)
@@ -147,7 +147,9 @@ class Worker:
             (listener_context(config, one), _bind_all(one.name, one.bind))
             for one in config.listeners
         ]
-        bound.append((submission_context(config), [bind_submission(config.data_dir)]))
+        bound.append(
+            (submission_context(config), [bind_submission(submit_socket(config))])
+        )
         ready: dict[str, list[str]] = {}
         for listener, sockets in bound:
             await self._listeners.open(listener, sockets)

@@ -90,6 +90,7 @@ def local_gatekeeper(
     pool: HashingPool,
     *,
     clock: Callable[[], float],
+    name: str = "local",
     exempt: Collection[IPAddress] = (),
     rules: LockoutRules | None = None,
 ) -> Gatekeeper:
@@ -99,6 +100,7 @@ def local_gatekeeper(
         store: The accounts.
         pool: For hashing; the caller closes it.
         clock: Unix seconds.
+        name: As configured.
         exempt: Default gateways, which are never locked out.
         rules: When to lock out; the default rules if left out.
 
@@ -108,7 +110,7 @@ def local_gatekeeper(
         await pool.run(store.keep_successes, batch)
 
     return Gatekeeper(
-        [LocalAuthenticator(store, pool)],
+        [LocalAuthenticator(store, pool, name)],
         Lockout(rules or LockoutRules(), exempt, store.successes()),
         clock=clock,
         options=GatekeeperOptions(decoy_secret=store.decoy_secret, keep_successes=keep),

@@ -7,6 +7,7 @@ again later, 77 not permitted.
 """
 
 import getpass
+import os
 import re
 import socket
 import sys
@@ -19,7 +20,7 @@ from typing import IO, NoReturn
 import click
 
 from sekisho.app.conversation import Conversation, Letter
-from sekisho.app.submission import SUBMIT_SOCKET
+from sekisho.app.submission import WELL_KNOWN_SOCKET, submit_socket
 from sekisho.cli.options import config_option, config_path
 from sekisho.config.load import load_config
 from sekisho.config.problems import ConfigErrors
@@ -77,23 +78,32 @@ def sendmail_command(  # noqa: PLR0913 - one parameter an option
     del full_name, not_used, switches
     if mode != "m":
         _leave(EX_USAGE, f"-b{mode} is not supported")
-    try:
-        config = load_config(config_path(config_file), {})
-    except ConfigErrors as errors:
-        _leave(EX_TEMPFAIL, f"the configuration is wrong: {errors}")
+    path, hostname = _where(config_file)
     with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as raw:
         eight_bit = _read(raw, keeps_dots=ignore_dots or "i" in options)
         header = _header(raw)
         named = [*arguments, *(_in_header(header) if from_header else ())]
-        recipients = list(
-            dict.fromkeys(_recipient(one, config.hostname) for one in named)
-        )
+        recipients = list(dict.fromkeys(_recipient(one, hostname) for one in named))
         if not recipients:
             _leave(EX_USAGE, "no recipients: name them, or use -t")
-        path = _reverse_path(sender, config.hostname)
-        letter = _letter(raw, header, path, recipients, eight_bit=eight_bit)
-        outcomes = _submit(config.data_dir / SUBMIT_SOCKET, letter, config.hostname)
+        reverse_path = _reverse_path(sender, hostname)
+        letter = _letter(raw, header, reverse_path, recipients, eight_bit=eight_bit)
+        outcomes = _submit(path, letter, hostname)
     _tell(recipients, outcomes)
+
+
+def _where(config_file: str | None) -> tuple[Path, str]:
+    """The socket, and the name that unqualified addresses get.
+
+    A program's user often may not read the configuration, or its secrets.
+    """
+    try:
+        config = load_config(config_path(config_file), os.environ)
+    except (ConfigErrors, click.UsageError) as error:
+        if config_file is None and WELL_KNOWN_SOCKET.exists():
+            return WELL_KNOWN_SOCKET, socket.getfqdn()
+        _leave(EX_TEMPFAIL, str(error))
+    return submit_socket(config), config.hostname
 
 
 def _read(raw: IO[bytes], *, keeps_dots: bool) -> bool:

@@ -21,6 +21,7 @@ from sekisho.config.tables import (
     Observe,
     Queue,
     RouteTable,
+    Sendmail,
     Smarthost,
     Some,
     Table,
@@ -66,6 +67,7 @@ class Config(Table):
         delivery: See ``[delivery]``.
         dns: See ``[dns]``.
         lockout: See ``[lockout]``.
+        sendmail: See ``[sendmail]``.
         trace: See ``[trace]``.
         observe: See ``[observe]``.
         console: See ``[console]``.
@@ -93,6 +95,7 @@ class Config(Table):
     delivery: Delivery = Delivery()
     dns: Dns = Dns()
     lockout: Lockout = Lockout()
+    sendmail: Sendmail = Sendmail()
     trace: Trace = Trace()
     observe: Observe = Observe()
     console: Console | None = None
@@ -129,6 +132,7 @@ SECTIONS = (
     Section(("delivery",), "[delivery]", Delivery),
     Section(("dns",), "[dns]", Dns),
     Section(("lockout",), "[lockout]", Lockout),
+    Section(("sendmail",), "[sendmail]", Sendmail),
     Section(("trace",), "[trace]", Trace),
     Section(("observe",), "[observe]", Observe),
     Section(("console",), "[console]", Console),

@@ -328,18 +328,17 @@ class Dns(Table):
 class Lockout(Table):
     """When failed sign-ins lock out, and for how long.
 
-    Failures are counted for each pair of an account and a client block (an IPv4
-    address, an IPv6 /64), then for the block by itself. An account by itself is never
-    locked, and a pair that succeeded within 30 days is not stopped by its block.
+    Failures are counted by account and address block (one IPv4 address, one IPv6 /64)
+    together, then by the block alone. An account as a whole is never locked out, and
+    one that signed in from a block within 30 days is not locked out there by what
+    others do.
 
     Attributes:
-        pair_failures: So many failures of a pair lock it.
-        block_failures: So many failures of a block lock it.
+        pair_failures: So many failures of one account from one block lock the pair.
+        block_failures: So many failures of one block lock the block.
         first_seconds: How long the first lock lasts; each next one twice as long.
         longest_seconds: But no longer than this.
-        forget_seconds: So much time without a failure and without a lock forgets.
-        max_pairs: Pairs kept in memory.
-        max_blocks: Blocks kept in memory.
+        forget_seconds: So much time without a failure forgets.
 
     """
 
@@ -348,8 +347,20 @@ class Lockout(Table):
     first_seconds: Seconds = 60.0
     longest_seconds: Seconds = 3600.0
     forget_seconds: Seconds = 3600.0
-    max_pairs: Annotated[int, Field(ge=1000, le=10_000_000)] = 50_000
-    max_blocks: Annotated[int, Field(ge=1000, le=10_000_000)] = 20_000
+
+
+class Sendmail(Table):
+    """The socket to which ``sekisho sendmail`` speaks.
+
+    Attributes:
+        socket: Where it is; ``submit.sock`` in ``data_dir`` if left out, which only
+            root and the service's user can reach. Programs of other users find
+            ``/run/sekisho/submit.sock`` by themselves. Who connects is known by his
+            user id, and needs a grant to send elsewhere.
+
+    """
+
+    socket: FilePath | None = None
 
 
 class Trace(Table):
