@@ -4,7 +4,7 @@ BIN := .venv/bin
 WORKERS ?= auto
 PURE := src/sekisho/model/*,src/sekisho/wire/*,src/sekisho/session/*,src/sekisho/policy/*,src/sekisho/report/*
 
-.PHONY: install run demo test check deep bench docs pins clean
+.PHONY: install run demo test check deep docs pins clean
 
 install: .venv/installed
 
@@ -38,12 +38,9 @@ deep: install
 	bash .ci/peers
 	$(BIN)/pytest -n $(WORKERS) -m deep --timeout=1800
 
-bench: install
-	bash .ci/peers
-	$(BIN)/python tools/bench.py
-
 docs: install
-	$(BIN)/python tools/reference.py
+	$(BIN)/python -m sekisho.config.reference docs/reference/configuration.md
+	$(BIN)/python -m sekisho.observe.reference docs/reference
 
 pins: install
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \

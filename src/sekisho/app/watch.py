@@ -1,7 +1,6 @@
 """What is seen of a worker: its log, metrics, timeline and alarms, put together."""
 
 import asyncio
-import os
 from contextlib import AsyncExitStack
 from typing import NoReturn
 
@@ -10,13 +9,14 @@ from sekisho.app.storage import timeline_path
 from sekisho.app.wiring import unix_seconds
 from sekisho.config.schema import Config
 from sekisho.observe.events import Alarm
-from sekisho.observe.log import Log, LogFormat
+from sekisho.observe.log import Log, LogFormat, to_descriptor
 from sekisho.observe.metrics import Metrics, OwnLosses, QueueFigures
 from sekisho.observe.metrics_server import MetricsServer
 from sekisho.observe.observer import Observer
 from sekisho.observe.timeline import Timeline, TimelineOptions
 from sekisho.queue.store import Queue
 
+STDOUT = 1
 STATS_SECONDS = 15.0
 MAX_ALARMS = 20
 """Alarms that `sekisho ping` tells, the latest of each kind."""
@@ -44,7 +44,7 @@ class Watch:
 
         """
         loop, observe = asyncio.get_running_loop(), config.observe
-        log = Log(_to_stdout, LogFormat(observe.log), later=loop.call_soon)
+        log = Log(to_descriptor(STDOUT), LogFormat(observe.log), later=loop.call_soon)
         closing.callback(log.flush)
         metrics = Metrics()
         alarms: list[Alarm] = []
@@ -101,10 +101,6 @@ class Watch:
             while alarms:
                 alarm = alarms.pop()
                 self.alarm(alarm.about, alarm.detail, alarm.hint)
-
-
-def _to_stdout(lines: bytes) -> None:
-    os.write(1, lines)
 
 
 async def _serve_metrics(
