@@ -314,7 +314,7 @@ def test_a_damaged_file_is_set_aside(path: Path) -> None:
 
 def test_a_newer_file_is_not_touched_and_events_are_counted_as_lost(path: Path) -> None:
     connection = apsw.Connection(str(path))
-    connection.pragma("user_version", SCHEMA_VERSION + 1)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     connection.close()
     alarms: list[events.Alarm] = []
     timeline = Timeline(path, alarm=alarms.append)

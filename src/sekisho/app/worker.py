@@ -7,6 +7,7 @@ bound, what the queue was given written, files closed (the exit stack, backwards
 """
 
 import asyncio
+import errno
 import gc
 import os
 import signal
@@ -35,6 +36,7 @@ from sekisho.app.wiring import (
     submission_context,
     unix_seconds,
 )
+from sekisho.config.fields import SocketAddress
 from sekisho.config.schema import Config
 from sekisho.config.values import service_limits
 from sekisho.net.tls import ServerTls, load_server_tls
@@ -47,6 +49,7 @@ from sekisho.server.services import ListenerContext, Services
 
 DRAIN_SECONDS = 20.0
 EXIT_FAILED = 1
+_NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 GC_THRESHOLD = 50_000
 """Allocations between two collections: what a session makes dies by reference count,
 and the default of 700 walks all sessions again and again for nothing."""
@@ -235,12 +238,14 @@ async def _trace(
     return await asyncio.to_thread(trace, timeline_path(config), about, limit)
 
 
-def _bind_all(name: str, addresses: tuple[Any, ...]) -> list[socket.socket]:
+def _bind_all(name: str, addresses: tuple[SocketAddress, ...]) -> list[socket.socket]:
     bound: list[socket.socket] = []
     for address in addresses:
         try:
             bound.append(bind(str(address.host), address.port))
         except OSError as error:
+            if error.errno in _NO_IPV6 and address.host.is_unspecified and bound:
+                continue  # This machine has no IPv6, and IPv4 is served.
             sentence = f"listener {name!r}: {address}: {error.strerror}"
             hint = "is another service there? ports below 1024 need a privilege"
             raise Refusal(sentence, hint) from error
