@@ -23,7 +23,7 @@ import pytest
 from peers.process import Finished, Process, run
 
 STORE = Path(
-    os.environ.get("SEKISHO_PEERS")
+    os.environ.get("PEERS_STORE")
     or Path(__file__).resolve().parents[2] / ".cache" / "peers"
 )
 ROOT = STORE / "root"

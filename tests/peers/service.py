@@ -140,6 +140,7 @@ class Service:
             [*prefix, COMMAND, "serve", "-c", self.configuration],
             log=self.errors,
             separate_output=self.log_file,
+            environment=self.environment,
             folder=folder,
         )
         self._log_offset = 0
@@ -150,8 +151,12 @@ class Service:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Where any command finds this configuration."""
-        return {**os.environ, "SEKISHO_CONFIG": str(self.configuration)}
+        """Where any command finds this configuration.
+
+        ``SEKISHO_…`` variables override keys, so none of the machine's own come along.
+        """
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("SEKISHO_")}
+        return {**clean, "SEKISHO_CONFIG": str(self.configuration)}
 
     def run(self, *arguments: str, data: bytes = b"") -> Finished:
         """Run one of the service's other commands."""
