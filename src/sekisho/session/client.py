@@ -171,7 +171,7 @@ class ClientSession:
     @property
     def idle(self) -> bool:
         """Whether a transaction or a probe may begin now."""
-        return not (self.ended or self._awaited or self._transaction)
+        return self._ready and not (self.ended or self._awaited or self._transaction)
 
     @property
     def reusable(self) -> bool:
@@ -422,7 +422,7 @@ class ClientSession:
 
     def _respond(self, login: Login, challenge: str) -> None:
         try:
-            response = login.respond(binascii.a2b_base64(challenge))
+            response = login.respond(binascii.a2b_base64(challenge, strict_mode=True))
         except (LoginError, ValueError) as error:
             said = error if isinstance(error, LoginError) else "no base64"
             words = reply(454, "4.7.0", f"Login at the next host failed: {said}")
