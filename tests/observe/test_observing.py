@@ -3,9 +3,9 @@
 import asyncio
 import json
 import re
+import sqlite3
 from pathlib import Path
 
-import apsw
 import msgspec
 import pytest
 from hypothesis import given
@@ -313,7 +313,7 @@ def test_a_damaged_file_is_set_aside(path: Path) -> None:
 
 
 def test_a_newer_file_is_not_touched_and_events_are_counted_as_lost(path: Path) -> None:
-    connection = apsw.Connection(str(path))
+    connection = sqlite3.connect(path)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     connection.close()
     alarms: list[events.Alarm] = []

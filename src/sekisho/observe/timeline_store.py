@@ -27,6 +27,7 @@ SCHEMA_VERSION = 1
 _PAGES_FOR_LINES = 2
 """Octets of pages for one octet of lines, indexes included."""
 
+_DAMAGED = (apsw.NotADBError, apsw.CorruptError)
 _BUSY_MILLISECONDS = 5000
 _ID = re.compile(r"[0-9a-hjkmnp-tv-z]{26}")
 
@@ -128,6 +129,16 @@ class TimelineStore:
 
         """
         connection = self._connection or self._open()
+        try:
+            self._write(connection, lines, now)
+        except _DAMAGED:
+            # Found in the middle of the file: this batch is lost, the next is not.
+            self._set_aside()
+            raise
+
+    def _write(
+        self, connection: apsw.Connection, lines: list[bytes], now: float
+    ) -> None:
         # A full disk is left by dropping what is old, so that goes first, and alone.
         self._make_room(connection, now)
         document = b"[" + b",".join(lines) + b"]"
@@ -150,18 +161,24 @@ class TimelineStore:
 
     def _open(self) -> apsw.Connection:
         try:
-            connection = _opened(self._path)
-        except (apsw.NotADBError, apsw.CorruptError):
-            # What cannot be read any more must not stop what happens now.
-            for suffix in ("", "-wal", "-shm"):
-                file = self._path.with_name(self._path.name + suffix)
-                if file.exists():
-                    file.replace(file.with_name(file.name + ".damaged"))
-            connection = _opened(self._path)
+            return self._opened()
+        except _DAMAGED:
+            self._set_aside()
+            return self._opened()
+
+    def _opened(self) -> apsw.Connection:
+        connection = self._connection = _opened(self._path)
         last = connection.execute("SELECT max(last_event) FROM segment").get
         self._next_event = last or 0
-        self._connection = connection
         return connection
+
+    def _set_aside(self) -> None:
+        """Keep what cannot be read any more from stopping what happens now."""
+        self.close()
+        for suffix in ("", "-wal", "-shm"):
+            file = self._path.with_name(self._path.name + suffix)
+            if file.exists():
+                file.replace(file.with_name(file.name + ".damaged"))
 
     def _make_room(self, connection: apsw.Connection, now: float) -> None:
         oldest_allowed = int(now - self._options.max_days * 86400)
