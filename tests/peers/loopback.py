@@ -7,6 +7,7 @@ remembers of one address (lockout, quotas, sessions) does not reach the next tes
 
 import itertools
 import os
+import secrets
 import socket
 
 _networks = itertools.count()
@@ -25,6 +26,16 @@ def fresh_address() -> str:
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """Give a TCP port that nothing listens on at `address` now."""
-    with socket.create_server((address, 0)) as probe:
-        return int(probe.getsockname()[1])
+    """Give a TCP port that nothing listens on at `address` now.
+
+    Below those that the system gives to outgoing connections (from 32768 on), else
+    one of the many clients here may have it before the server that it is meant for.
+    """
+    for _ in range(200):
+        port = 10_000 + secrets.randbelow(22_000)
+        try:
+            socket.create_server((address, port)).close()
+        except OSError:
+            continue
+        return port
+    raise OSError("no free port")
