@@ -363,3 +363,22 @@ def test_a_legacy_lane_has_walls(serve: Serve, sink: RecordingSink) -> None:
     assert message.content.endswith(b"\r\n\r\nA page\r\n.\r\n..\r\n")
     assert b"\r\nDate: " in message.content
     assert b"\r\nMessage-ID: <" in message.content
+
+
+def test_content_without_a_header_stays_content(
+    serve: Serve, sink: RecordingSink
+) -> None:
+    """A first line that begins with a blank would go on with our Received."""
+    service = serve(plain_settings(sink.url), users=False)
+    for first in (b" by forged.test with SMTP\r\n", b"hello\r\n"):
+        with service.dial("mx") as client:
+            client.ehlo()
+            client.say("MAIL FROM:<a@outside.test>")
+            assert client.say(f"RCPT TO:<known@{OWN}>").code == 250
+            assert client.say("DATA").code == 354
+            client.send(first + b"second\r\n.\r\n")
+            assert client.reply().code == 250
+    for message in sink.wait_for_messages(2):
+        header, _, body = message.content.partition(b"\r\n\r\n")
+        assert b"forged" not in header
+        assert body.endswith(b"second\r\n")

@@ -12,6 +12,7 @@ from sekisho.model.address import Address, parse_address
 from sekisho.model.facts import HeaderFacts, Malformation
 from sekisho.wire.header import (
     MAX_COMMENT_NESTING,
+    begins_with_field,
     field_values,
     header_end,
     header_facts,
@@ -389,3 +390,21 @@ def test_time_grows_with_size_alone(header: bytes) -> None:
     header_facts(header)
     rewrite_from(header, ME)
     assert time.process_time() - began < 1.0
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", True),
+        (b"\r\nbody", True),
+        (b"Subject: x\r\n", True),
+        (b"Subject : x\r\n", True),
+        (b" folded: x\r\n", False),
+        (b"\tfolded: x\r\n", False),
+        (b"hello\r\n", False),
+        (b": x\r\n", False),
+        (b"Gr\xc3\xbc\xc3\x9fe: x\r\n", False),
+    ],
+)
+def test_what_begins_with_no_field_is_body(*, content: bytes, expected: bool) -> None:
+    assert begins_with_field(content) is expected

@@ -7,14 +7,19 @@ from typing import Any
 
 import click
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 
 from sekisho.app.desk import known_accounts
 from sekisho.app.hostfacts import look_at_host
 from sekisho.app.proof import finding_text, policy_of, prove_policy
 from sekisho.app.wiring import unix_seconds
-from sekisho.cli.options import config_option, json_option, print_json, read_config
+from sekisho.cli.options import (
+    config_option,
+    json_option,
+    print_json,
+    print_table,
+    read_config,
+)
 from sekisho.config.schema import Config
 from sekisho.model.rules import AnyIdentity, Clients, Group, Quota, User
 from sekisho.net.tls import TlsFilesError, load_server_tls
@@ -101,7 +106,7 @@ def _print(proof: Proof, unseen: list[str], broken: list[str]) -> None:
             _expiry(row.expires_at) or "-",
             f"grant {row.grant}" if row.grant else row.rule,
         )
-    Console().print(table)
+    print_table(table)
     click.echo()
     for caution in proof.cautions:
         click.echo(f"look: {caution.about}: {caution.kind.value}: {caution.detail}")

@@ -8,12 +8,15 @@ from typing import Any, TypeVar
 
 import click
 import msgspec
+from rich.console import Console
+from rich.table import Table
 
 from sekisho.config.load import load_config
 from sekisho.config.schema import Config
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 MAX_SECRET_BYTES = 4096
+UNBROKEN_COLUMNS = 1000
 _PLACES = ("sekisho.toml", "/etc/sekisho/sekisho.toml")
 
 
@@ -82,3 +85,9 @@ def first_line(file: str) -> str:
         return octets.decode().rstrip("\r\n")
     except UnicodeDecodeError:
         raise click.UsageError(f"{file} is not UTF-8") from None
+
+
+def print_table(table: Table) -> None:
+    """Print a table: as wide as the terminal, or unbroken for programs."""
+    console = Console() if sys.stdout.isatty() else Console(width=UNBROKEN_COLUMNS)
+    console.print(table)

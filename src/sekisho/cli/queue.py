@@ -5,11 +5,16 @@ import sys
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from sekisho.app.desk import perform
-from sekisho.cli.options import config_option, json_option, print_json, read_config
+from sekisho.cli.options import (
+    config_option,
+    json_option,
+    print_json,
+    print_table,
+    read_config,
+)
 
 _STATES = ("active", "deferred", "held", "dead")
 
@@ -52,7 +57,7 @@ def print_messages(listed: list[dict[str, Any]]) -> None:
                 head = (one["id"], one["state"], size, one["received_at"], path)
             state = f"{recipient['address']} ({recipient['state']})"
             table.add_row(*head, state, recipient["last_reply"] or "")
-    Console().print(table)
+    print_table(table)
 
 
 @queue_command.command("show")

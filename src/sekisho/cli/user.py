@@ -4,7 +4,6 @@ import secrets
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from sekisho.app.desk import perform
@@ -13,6 +12,7 @@ from sekisho.cli.options import (
     first_line,
     json_option,
     print_json,
+    print_table,
     read_config,
 )
 
@@ -95,7 +95,7 @@ def list_users(config_file: str | None, as_json: bool) -> None:
             ", ".join(one["groups"]),
             one["last_success"] or "-",
         )
-    Console().print(table)
+    print_table(table)
 
 
 def _change(name: str, done: str, explanation: str) -> None:

@@ -20,7 +20,7 @@ from sekisho.server.client import Client, Journal, account_of
 from sekisho.server.services import ListenerContext, Services
 from sekisho.server.transaction import Transaction
 from sekisho.session.server import ServerSession
-from sekisho.wire.header import rewrite_from
+from sekisho.wire.header import begins_with_field, rewrite_from
 
 
 class Acceptance:
@@ -104,6 +104,8 @@ class Acceptance:
         )
         if self._listener.adds_missing_fields:
             prefix += missing_fields(header, id=id_, hostname=hostname, now=now)
+        if not begins_with_field(header):
+            prefix += b"\r\n"
         skip = 0
         if decision.rewrite_from is not None:
             prefix += rewrite_from(header, decision.rewrite_from)

@@ -52,6 +52,7 @@ _AUTHOR_FIELD = re.compile(
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
 _BLANK_START = re.compile(rb"\A(?:[ \t]++(?:\r\n)?+)*+")
+_FIELD_START = re.compile(rb"[!-9;-~]++[ \t]*+:")
 _BARE_OCTETS = re.compile(rb"\r(?!\n)|(?<!\r)\n|\0")
 
 # The rest works on one unfolded field value. Octets that are not UTF-8 (old printers
@@ -82,6 +83,15 @@ def header_end(data: bytes) -> int:
         return 2
     at = data.find(b"\r\n\r\n")
     return len(data) if at < 0 else at + 4
+
+
+def begins_with_field(data: bytes) -> bool:
+    """Whether a content begins with a header field, or with the line that ends one.
+
+    What begins otherwise is all body. Put behind a field of ours it would go on with
+    that field, or stand as a line that is none.
+    """
+    return not data or data.startswith(b"\r\n") or bool(_FIELD_START.match(data))
 
 
 def needs_smtputf8(header: bytes) -> bool:
