@@ -382,3 +382,22 @@ def test_content_without_a_header_stays_content(
         header, _, body = message.content.partition(b"\r\n\r\n")
         assert b"forged" not in header
         assert body.endswith(b"second\r\n")
+
+
+def test_every_listener_has_the_same_policy_on_ipv6(
+    serve: Serve, sink: RecordingSink
+) -> None:
+    """RLY-045: an address family is no trust."""
+    settings = plain_settings(sink.url)
+    for listener in settings["listener"]:
+        listener["bind"] = ["[::1]:0"]
+    service = serve(settings)
+    with service.dial("mx", source="::1") as client:
+        client.ehlo()
+        assert client.say("MAIL FROM:<a@outside.test>").code == 250
+        assert client.say("RCPT TO:<b@world.test>").status == "550 5.7.1"
+        assert client.say(f"RCPT TO:<known@{OWN}>").code == 250
+    with service.dial("submission", source="::1") as client:
+        client.ehlo()
+        assert client.say("MAIL FROM:<a@outside.test>").status == "530 5.7.0"
+    assert service.wait_for_event("session.opened")["client"] == "::1"

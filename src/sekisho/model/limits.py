@@ -61,8 +61,8 @@ class ServiceLimits:
         max_messages_per_client_per_hour: Messages of one address (IPv6: one /64)
             without identity and without grant; 450 4.7.1.
         min_free_bytes: Free disk below which new mail gets 452 4.3.1.
-        max_buffered_bytes: Bodies held in memory by all sessions together, above
-            which sessions wait (they are not read from, and do not fail).
+        max_buffered_bytes: Bodies held in memory by all sessions together; above it
+            they go to their files at once, however small.
 
     """
 
