@@ -1,5 +1,9 @@
 """The client machine on its way to readiness, and at its end."""
 
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownLambdaType=false
+# scramp, the server of the SCRAM tests, has annotations for part of itself.
+
 from base64 import b64decode, b64encode
 from math import inf
 
@@ -468,7 +472,7 @@ def _outcomes(driver: Driver) -> tuple[object, ...]:
 
 
 @given(st.lists(st.binary(max_size=30), max_size=30), st.booleans())
-def test_no_octets_raise(pieces: list[bytes], begun: bool) -> None:  # noqa: FBT001
+def test_no_octets_raise(pieces: list[bytes], begun: bool) -> None:
     driver = Driver(profile(tls=TlsPolicy.OPPORTUNISTIC))
     if begun:
         driver = Driver(profile()).ready("PIPELINING")
@@ -477,16 +481,14 @@ def test_no_octets_raise(pieces: list[bytes], begun: bool) -> None:  # noqa: FBT
         driver.session.receive(piece, NOW)
 
 
-REPLIES = st.sampled_from(
-    ["220 x", "250 x", "250-STARTTLS", "354 x", "421 x", "450 x", "452 x", "550 x"]
-    + ["235 x", "334 AAAA", "552 x", "221 x"]
-)
+CODES = (220, 221, 235, 250, 354, 421, 450, 452, 550, 552)
+REPLIES = st.sampled_from(["250-STARTTLS", *(f"{code} x" for code in CODES)])
 
 
 @given(st.lists(REPLIES, max_size=12), st.booleans())
 def test_every_transaction_gets_one_outcome_a_recipient(
     answers: list[str],
-    lmtp: bool,  # noqa: FBT001
+    lmtp: bool,
 ) -> None:
     driver = Driver(profile(lmtp=lmtp)).ready("PIPELINING", "SIZE")
     driver.send("b@example.net", "c@example.net", of=envelope(""))

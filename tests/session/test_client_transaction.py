@@ -154,7 +154,7 @@ def test_what_was_left_open_is_cleared_before_the_next(
     offers: tuple[str, ...], replies: list[str]
 ) -> None:
     driver = Driver(profile()).ready(*offers)
-    driver.send(B)
+    said = driver.send(B)
     for answer in replies:
         said = driver.hear(answer)
     assert said == ""

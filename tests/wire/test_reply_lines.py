@@ -75,7 +75,7 @@ def test_long_text_is_cut_to_what_a_reply_of_ours_can_hold() -> None:
         b"650 what\r\n",
         b"2500 OK\r\n",
         b"250_OK\r\n",
-        "２５０ OK\r\n".encode(),
+        "\uff12\uff15\uff10 OK\r\n".encode(),
         b"250-OK\r\n251 OK\r\n",
         b"xyz-OK\r\n250 OK\r\n",
         b"250-OK\r\nOK\r\n",
