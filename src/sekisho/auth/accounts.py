@@ -56,7 +56,7 @@ _SCRAM = re.compile(r"SCRAM-SHA-256\$(\d+):([^:$]+)\$([^:$]+):([^:$]+)")
 Row = tuple[str, int, int, str, str, str, str, float, float, float]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class NewAccount:
     """What an account is made of.
 

@@ -5,8 +5,7 @@ empty password or a foreign authorization identity is a failure, never a guess a
 what was meant.
 """
 
-from sekisho.auth.precis import PreparationError
-from sekisho.auth.sasl import Challenge, Failed, Step, claim, read_name
+from sekisho.auth.sasl import Challenge, Failed, Step, claim
 
 _PLAIN_FIELDS = 3
 _USERNAME = Challenge(b"Username:")
@@ -26,35 +25,25 @@ class Plain:
         fields = response.split(b"\0")
         if len(fields) != _PLAIN_FIELDS:
             return Failed("PLAIN has exactly three fields")
-        authzid, authcid, password = fields
-        try:
-            # An empty authcid is a failure by itself. To take the authzid for it
-            # would let whoever fills that field choose the account.
-            account = read_name(authcid)
-            acts_as = read_name(authzid) if authzid else account
-        except PreparationError as error:
-            return Failed(f"a name is none: {error}")
-        if acts_as != account:
-            return Failed("the authorization identity is another account's", account)
-        return claim(account, password)
+        authzid, name, password = fields
+        return claim(name, password, authzid)
 
 
 class Login:
     """Name and password in two responses; the name may come with AUTH."""
 
-    __slots__ = ("_account",)
+    __slots__ = ("_name",)
 
     def __init__(self) -> None:
-        self._account = ""
+        self._name = b""
 
     def step(self, response: bytes | None) -> Step:
         """Ask for the name, then for the password."""
-        if self._account:
-            return claim(self._account, response or b"")
         if response is None:
             return _USERNAME
-        try:
-            self._account = read_name(response)
-        except PreparationError as error:
-            return Failed(f"the name is none: {error}")
+        if self._name:
+            return claim(self._name, response)
+        if not response:
+            return Failed("the name is empty")
+        self._name = response
         return _PASSWORD

@@ -32,10 +32,10 @@ class PasswordGiven:
 
 @dataclass(frozen=True, slots=True)
 class PasswordHopeless:
-    """No account can have this password; refuse it, in the time of a wrong one.
+    """No account can have this name or this password; refuse it as a wrong one.
 
-    An overlong password that were refused at once, or worse, hashed at its length,
-    would let a client measure what happens inside.
+    In the same time as well: what is refused at once, or hashed at its own length,
+    lets a client measure what happens inside. `account` is empty where it is no name.
     """
 
     account: str
@@ -87,18 +87,28 @@ class Dialogue(Protocol):
         ...
 
 
-def read_name(octets: bytes) -> str:
-    """Read and prepare an account's name.
+def claim(
+    name: bytes, password: bytes, authzid: bytes = b""
+) -> PasswordGiven | PasswordHopeless | Failed:
+    """Read what PLAIN and LOGIN send, and prepare it (RFC 8265).
 
-    Raises:
-        PreparationError: It is not UTF-8, or not a name.
+    Args:
+        name: The authentication identity.
+        password: As sent.
+        authzid: The authorization identity: empty, or the same account's name.
 
     """
-    return prepare_name(_utf8(octets))
-
-
-def claim(account: str, password: bytes) -> PasswordGiven | PasswordHopeless | Failed:
-    """Read and prepare a password, and claim an account by it."""
+    if not name:
+        # A failure by itself. To take the authzid for it would let whoever fills
+        # that field choose the account.
+        return Failed("the name is empty")
+    try:
+        account = prepare_name(_utf8(name))
+        acts_as = prepare_name(_utf8(authzid)) if authzid else account
+    except PreparationError as error:
+        return PasswordHopeless("", f"a name is none: {error}")
+    if acts_as != account:
+        return Failed("the authorization identity is another account's", account)
     if not password:
         # Before anything is asked: a directory that allows unauthenticated binds
         # says yes to an empty password (RFC 4513 §5.1.2).
