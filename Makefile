@@ -4,7 +4,7 @@ BIN := .venv/bin
 WORKERS ?= auto
 PURE := src/sekisho/model/*,src/sekisho/wire/*,src/sekisho/session/*,src/sekisho/policy/*,src/sekisho/report/*
 
-.PHONY: install run demo test check deep docs pins clean
+.PHONY: install run demo test check deep bench docs pins clean
 
 install: .venv/installed
 
@@ -37,6 +37,10 @@ test: install
 deep: install
 	bash .ci/peers
 	$(BIN)/pytest -n $(WORKERS) -m deep --timeout=1800
+
+bench: install
+	bash .ci/peers
+	$(BIN)/python tools/bench.py
 
 docs: install
 	$(BIN)/python -m sekisho.config.reference docs/reference/configuration.md
