@@ -35,7 +35,7 @@ class DropCarrier:
         reverse_path = message.envelope.reverse_path
         fields = envelope_fields(reverse_path, "X-Original-To", recipients)
         # A message may come more than once: other recipients, or a second attempt.
-        name = f"{message.id}-{self._tools.token()[:8]}.eml"
+        name = f"{message.id}-{self._tools.token()}.eml"
 
         def new_file() -> NewFile:
             make_folder(self._folder)
