@@ -3,6 +3,8 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, cast
 
@@ -248,6 +250,12 @@ async def test_a_clock_that_fails_is_unavailable() -> None:
     )
 
 
+def test_proven_decoys_are_nobodys() -> None:
+    keeper = keeper_of(Odd(gives(YES)))
+    owner = Rejected("nobody knows the account", "nobody")
+    assert keeper._judge.proof(owner, "SCRAM-SHA-256", CONTEXT.client) == owner
+
+
 def test_an_authenticator_that_cannot_say_what_it_can_offers_nothing() -> None:
     class Mute(Odd):
         def credentials(self) -> frozenset[Credential]:
@@ -375,12 +383,13 @@ async def test_a_full_pool_is_unavailable_and_gets_free_again(
         return check(password_hash, password)
 
     monkeypatch.setattr(store.hasher, "check", blocked)
-    stuck = await asyncio.gather(*(login(keeper) for _ in range(4)))
-    assert all(isinstance(answer, Unavailable) for answer in stuck)
-    reasons = sorted(
-        answer.reason for answer in stuck if isinstance(answer, Unavailable)
+    clients = [replace(CONTEXT, client=ip_address(f"192.0.2.{n}")) for n in range(1, 5)]
+    stuck = await asyncio.gather(
+        *(login(keeper, context=context) for context in clients[:3]),
+        login(keeper, password="x" * 2000, context=clients[3]),
     )
-    assert "too many passwords" in reasons[-1]
+    assert all(isinstance(answer, Unavailable) for answer in stuck)
+    assert str(stuck).count("too many passwords") == 2
     # The hung one still holds its place; the one that waited gave it back.
     assert pool._under_way == 1
     gate.set()

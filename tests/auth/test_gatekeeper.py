@@ -405,6 +405,46 @@ async def test_successes_that_cannot_be_stored_stop_nobody(
     await keeper.save_successes()
 
 
+@pytest.mark.asyncio
+async def test_a_hundred_guesses_at_once_are_no_more_than_one_after_the_other(
+    keeper: Gatekeeper,
+    store: AccountStore,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    checks = count_checks(monkeypatch, store)
+    for guesses in (5, 1):
+        checks.clear()
+        answers = await asyncio.gather(
+            *(login(keeper, password=f"guess {n}") for n in range(100))
+        )
+        assert all(isinstance(answer, Rejected) for answer in answers)
+        assert checks.count("account") == guesses
+        clock.move(60)
+    assert keeper._judge._turns._turns == {}
+
+
+@pytest.mark.asyncio
+async def test_behind_a_gateway_nobody_waits_for_another(
+    store: AccountStore, pool: HashingPool, clock: Clock
+) -> None:
+    keeper = local_gatekeeper(store, pool, clock=clock, exempt=[CLIENT])
+    wrong = [login(keeper, password=f"guess {n}") for n in range(50)]
+    answers = await asyncio.gather(*wrong, login(keeper))
+    assert all(isinstance(answer, Rejected) for answer in answers[:-1])
+    assert isinstance(answers[-1], Verified)
+
+
+@pytest.mark.asyncio
+async def test_many_sessions_with_the_right_password_all_get_in(
+    keeper: Gatekeeper, store: AccountStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = count_checks(monkeypatch, store)
+    answers = await asyncio.gather(*(login(keeper) for _ in range(100)))
+    assert all(isinstance(answer, Verified) for answer in answers)
+    assert len(checks) == 1
+
+
 # Whatever is sent
 
 

@@ -6,9 +6,10 @@ answers with a challenge or with `Verified`, `Rejected` or `Unavailable`.
 In this order, so that neither text nor time tells a client anything:
 
 1. the mechanism reads the exchange to its end, exactly (`mechanisms`, `sasl`);
-2. whoever is locked out is `Rejected`, after the time of a wrong password;
-3. a success of the last minute counts if its generation is current (`memory`);
-4. the authenticators are asked, in order (`chain`);
+2. a success of the last minute counts if its generation is current (`memory`);
+3. clients of one block of addresses wait for one another (`turns`);
+4. whoever is locked out is `Rejected`, after the time of a wrong password; else the
+   authenticators are asked, in order (`chain`);
 5. a failure is counted, a success clears the pair's count (`lockout`).
 """
 

@@ -12,10 +12,11 @@ from typing import assert_never
 
 from sekisho.auth.authenticator import ScramRecord
 from sekisho.auth.chain import Chain
-from sekisho.auth.lockout import Free, Locked, Lockout, Success
+from sekisho.auth.lockout import Free, Locked, Lockout, Success, block_of
 from sekisho.auth.memory import LONGEST_SECONDS, SuccessMemory
 from sekisho.auth.sasl import PasswordGiven, PasswordHopeless, ScramKeys
 from sekisho.auth.scram import DEFAULT_ITERATIONS, decoy_keys
+from sekisho.auth.turns import Turns
 from sekisho.model.identity import (
     NOBODY,
     Answer,
@@ -90,6 +91,7 @@ class Judge:
         self._memory = SuccessMemory(
             options.randomness(32), options.remember_seconds, options.remembered
         )
+        self._turns = Turns()
         self._saved_at = float("-inf")
         self._saving: asyncio.Future[None] | None = None
 
@@ -97,27 +99,18 @@ class Judge:
         self, given: PasswordGiven, mechanism: str, client: IPAddress
     ) -> Answer:
         """Judge a claim by password."""
-        match self._lockout.standing(given.account, client, self._clock()):
-            case Locked() as locked:
-                # Nobody is asked: a directory would count it against the account.
-                await self._chain.pretend()
-                return Rejected(locked.reason, given.account)
-            case Free():
-                pass
-        match self._remembered(given):
-            case Identity() as identity:
-                answer: Answer = Verified(identity)
-            case _:
-                answer = await self._asked(given)
-        match answer:
-            case Verified(identity):
-                return self._verified(identity, mechanism, client)
-            case Rejected(reason):
-                return self.refuse(reason, given.account, client)
-            case Unavailable():
-                return answer
-            case _:
-                assert_never(answer)
+        who = self._remembered(given, client)
+        if isinstance(who, Identity):
+            return self._verified(who, mechanism, client)
+        if self._lockout.exempts(client):
+            # Nothing is counted, and all clients behind it would share one turn.
+            return await self._by_chain(given, mechanism, client)
+        async with self._turns.of(block_of(client)):
+            # The one before may have been the same client's other session.
+            who = self._remembered(given, client)
+            if isinstance(who, Identity):
+                return self._verified(who, mechanism, client)
+            return await self._by_chain(given, mechanism, client)
 
     async def hopeless(self, given: PasswordHopeless, client: IPAddress) -> Answer:
         """Refuse what can be no password, in the time of a wrong one."""
@@ -187,21 +180,38 @@ class Judge:
         except Exception:  # noqa: BLE001 - see above; no login must fail for it
             return
 
-    async def _asked(self, given: PasswordGiven) -> Answer:
-        answer = await self._chain.verify_password(given.account, given.password)
-        if isinstance(answer, Verified):
-            self._memory.keep(
-                answer.identity, given.account, given.password, self._clock()
-            )
-        return answer
-
-    def _remembered(self, given: PasswordGiven) -> Who:
+    def _remembered(self, given: PasswordGiven, client: IPAddress) -> Who:
+        """Who was verified so a moment ago, is current, and is not locked out."""
         now = self._clock()
+        if isinstance(self._lockout.standing(given.account, client, now), Locked):
+            return NOBODY
         for name in self._chain.names:
             who = self._memory.find(name, given.account, given.password, now)
             if isinstance(who, Identity) and self._chain.is_current(who):
                 return who
         return NOBODY
+
+    async def _by_chain(
+        self, given: PasswordGiven, mechanism: str, client: IPAddress
+    ) -> Answer:
+        account, password = given.account, given.password
+        match self._lockout.standing(account, client, self._clock()):
+            case Locked() as locked:
+                # Nobody is asked: a directory would count it against the account.
+                await self._chain.pretend()
+                return Rejected(locked.reason, account)
+            case Free():
+                answer = await self._chain.verify_password(account, password)
+        match answer:
+            case Verified(identity):
+                self._memory.keep(identity, account, password, self._clock())
+                return self._verified(identity, mechanism, client)
+            case Rejected(reason):
+                return self.refuse(reason, account, client)
+            case Unavailable():
+                return answer
+            case _:
+                assert_never(answer)
 
     def _verified(
         self, identity: Identity, mechanism: str, client: IPAddress

@@ -186,6 +186,10 @@ class Lockout:
         for success in sorted(known, key=lambda success: success.at):
             self._remember((success.account, success.block), success.at)
 
+    def exempts(self, client: IPAddress) -> bool:
+        """Whether nothing is counted for the client, and it is never locked."""
+        return block_of(client) in self._exempt
+
     def standing(self, account: str, client: IPAddress, now: float) -> Free | Locked:
         """Whether the client may try this account.
 
