@@ -15,7 +15,7 @@ from scramp import ScramMechanism
 from sekisho.model.outcome import Cause, Deferred, Failed
 from sekisho.model.reply import reply
 from sekisho.model.route import Credentials, TlsPolicy
-from sekisho.session import client
+from sekisho.session import client, client_opening
 from sekisho.session.client_events import (
     ClientTimeouts,
     ContentWanted,
@@ -154,7 +154,7 @@ def test_refused_starttls_is_taken_by_opportunistic_alone(answer: str) -> None:
     assert driver.event() == SessionReady()
     driver = starttls(TlsPolicy.REQUIRED)
     driver.hear(answer)
-    assert failure(driver) == Deferred(Cause.TLS, client.TLS_MISSING, HOST)
+    assert failure(driver) == Deferred(Cause.TLS, client_opening.TLS_MISSING, HOST)
 
 
 def test_positive_nonsense_to_starttls_is_not_a_refusal() -> None:
@@ -167,7 +167,7 @@ def test_no_starttls_offered() -> None:
     Driver(profile(tls=TlsPolicy.OPPORTUNISTIC)).ready("SIZE")
     driver = Driver(profile(tls=TlsPolicy.REQUIRED))
     driver.hear("220 mx", "250 mx")
-    assert failure(driver) == Deferred(Cause.TLS, client.TLS_MISSING, HOST)
+    assert failure(driver) == Deferred(Cause.TLS, client_opening.TLS_MISSING, HOST)
 
 
 def test_tls_from_the_start_needs_no_starttls() -> None:
@@ -235,7 +235,9 @@ def test_login_is_never_sent_in_plain_text() -> None:
         driver = Driver(profile(tls=policy, credentials=SECRET))
         driver.hear("220 mx")
         assert driver.hear("250-mx", "250 AUTH PLAIN") == ""
-        assert failure(driver) == Deferred(Cause.TLS, client.LOGIN_NEEDS_TLS, HOST)
+        assert failure(driver) == Deferred(
+            Cause.TLS, client_opening.LOGIN_NEEDS_TLS, HOST
+        )
 
 
 @pytest.mark.parametrize("answer", ["535 5.7.8 wrong", "454 later", "500 what"])
@@ -251,7 +253,7 @@ def test_refused_login_is_never_a_failure_of_the_message(answer: str) -> None:
 def test_no_login_that_we_speak(mechanisms: tuple[str, ...]) -> None:
     driver, said = login(*mechanisms)
     assert said == ""
-    words = client.LOGIN_NOT_OFFERED
+    words = client_opening.LOGIN_NOT_OFFERED
     assert failure(driver) == Deferred(Cause.UPSTREAM_AUTH, words, HOST)
 
 

@@ -95,7 +95,7 @@ class Connection(asyncio.Protocol):
         self._closed: asyncio.Future[None] = loop.create_future()
         self._inline: bytes | None = None
         self.content_begun = False
-        self.session = ClientSession(profile, now=loop.time())
+        self.session: ClientSession
 
     # What the loop calls
 

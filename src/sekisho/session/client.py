@@ -21,17 +21,15 @@ Theory of operation:
 - Time is an argument; `deadline` says when `timed_out` is to be called.
 """
 
-import binascii
-from base64 import b64encode
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from math import inf
 from typing import assert_never
 
 from sekisho.model.envelope import Envelope, Recipient
 from sekisho.model.outcome import Cause, Deferred, Failed
 from sekisho.model.reply import Reply, reply
-from sekisho.model.route import TlsPolicy
 from sekisho.session.client_commands import rcpt_command
 from sekisho.session.client_events import (
     ClientEvent,
@@ -45,12 +43,8 @@ from sekisho.session.client_events import (
     TlsWanted,
     TransactionDone,
 )
-from sekisho.session.client_extensions import (
-    NO_CAPABILITIES,
-    Capabilities,
-    parse_capabilities,
-)
-from sekisho.session.client_login import Login, LoginError, choose_login
+from sekisho.session.client_extensions import NO_CAPABILITIES, Capabilities
+from sekisho.session.client_opening import Opening
 from sekisho.session.client_transaction import (
     UNEXPECTED_REPLY,
     Command,
@@ -65,19 +59,12 @@ from sekisho.wire.reply_lines import ReplyReader, ReplySyntaxError
 
 CONNECTION_LOST = reply(451, "4.4.2", "Next host closed the connection")
 CONTENT_LOST = reply(451, "4.3.0", "The message could not be read")
-TLS_MISSING = reply(454, "4.7.5", "Next host does not offer STARTTLS")
 TLS_INJECTION = reply(454, "4.7.5", "Next host spoke between STARTTLS and handshake")
-LOGIN_NEEDS_TLS = reply(454, "4.7.5", "Login is not sent to a host without TLS")
-LOGIN_NOT_OFFERED = reply(454, "4.7.0", "Next host offers no login that we speak")
 
-_CODE_READY = 220
-_CODE_AUTHENTICATED = 235
-_CODE_CHALLENGE = 334
 _CODE_CLOSING = 421
-_MAX_INITIAL_OCTETS = 450
-"""AUTH with more would pass the 512 octets of a command line (RFC 4954 §4)."""
 
 
+@lru_cache(maxsize=8)
 def _seconds_by_step(timeouts: ClientTimeouts) -> dict[Step, float]:
     return {
         Step.GREETING: timeouts.greeting,
@@ -100,7 +87,8 @@ class ClientSession:
 
     Attributes:
         profile: As given.
-        offered: What the host's last EHLO offered.
+        transactions: How many were begun.
+        deadline: When `timed_out` is to be called, on the clock of `now`.
         ended: Whether nothing more can be said: send `output`, then close.
 
     """
@@ -108,9 +96,8 @@ class ClientSession:
     __slots__ = (
         "_awaited",
         "_events",
-        "_handlers",
         "_left_open",
-        "_login",
+        "_opening",
         "_output",
         "_plan",
         "_probed",
@@ -118,11 +105,9 @@ class ClientSession:
         "_ready",
         "_seconds",
         "_starting_tls",
-        "_tls",
         "_transaction",
         "deadline",
         "ended",
-        "offered",
         "profile",
         "transactions",
     )
@@ -137,15 +122,13 @@ class ClientSession:
 
         """
         self.profile = profile
-        self.offered: Capabilities = NO_CAPABILITIES
         self.ended = False
         self.transactions = 0
-        self._tls = tls
+        self._opening = Opening(profile, tls)
         self._starting_tls = False
         self._ready = False
         self._left_open = False
         self._probed: Recipient | None = None
-        self._login: Login | None = None
         self._transaction: Transaction | None = None
         self._reader = ReplyReader()
         self._events: deque[ClientEvent] = deque()
@@ -154,19 +137,13 @@ class ClientSession:
         self._awaited: deque[Step] = deque((Step.GREETING,))
         self._seconds = _seconds_by_step(profile.timeouts)
         self.deadline = now + profile.timeouts.greeting
-        self._handlers: dict[Step, Callable[[Reply], None]] = {
-            Step.GREETING: self._on_greeting,
-            Step.EHLO: self._on_ehlo,
-            Step.HELO: self._on_helo,
-            Step.STARTTLS: self._on_starttls,
-            Step.AUTH: self._on_auth,
-            Step.RSET: self._on_rset,
-            Step.MAIL: self._on_probe_mail,
-            Step.RCPT: self._on_probe_rcpt,
-            Step.QUIT: self._on_quit,
-        }
 
     # What the carrier calls
+
+    @property
+    def offered(self) -> Capabilities:
+        """What the host's last EHLO offered."""
+        return self._opening.offered
 
     @property
     def idle(self) -> bool:
@@ -228,7 +205,7 @@ class ClientSession:
         self.transactions += 1
         self._transaction = transaction = Transaction(
             host=self.profile.host,
-            tls=self._tls,
+            tls=self._opening.tls,
             lmtp=self.profile.lmtp,
             offered=self.offered,
             envelope=envelope,
@@ -280,9 +257,7 @@ class ClientSession:
     def tls_started(self, version: str, now: float) -> None:
         """Go on under TLS, after `TlsWanted`; what was said before is forgotten."""
         self._starting_tls = False
-        self._tls = version
-        self.offered = NO_CAPABILITIES
-        self._say_hello()
+        self._say(*self._opening.secured(version))
         self._arm(now)
 
     def tls_failed(self, reason: str) -> None:
@@ -325,137 +300,59 @@ class ClientSession:
         step = self._awaited.popleft()
         if answer.code == _CODE_CLOSING:
             self._end(Deferred(Cause.REMOTE_REPLY, answer, self.profile.host))
-        elif (transaction := self._transaction) is not None and step is not Step.RSET:
+        elif not self._ready:
+            self._move(step, answer)
+        elif step is Step.RSET:
+            self._on_rset(answer)
+        elif (transaction := self._transaction) is not None:
             transaction.answered(step, answer)
             self._advance(transaction)
+        elif step is Step.QUIT:
+            self.ended = True
         else:
-            self._handlers[step](answer)
-            self._pump()
+            self._on_probe(step, answer)
 
     def _unasked(self, answer: Reply) -> None:
         """Take a reply to nothing: a refusal while content goes out, or good-bye."""
         self._end(refusal(answer, self.profile.host))
 
-    def _on_greeting(self, answer: Reply) -> None:
-        if answer.code == _CODE_READY:
-            self._say_hello()
-        else:
-            self._end(refusal(answer, self.profile.host))
-
-    def _say_hello(self) -> None:
-        verb = "LHLO" if self.profile.lmtp else "EHLO"
-        self._say(Step.EHLO, f"{verb} {self.profile.hostname}\r\n".encode())
-
-    def _on_ehlo(self, answer: Reply) -> None:
-        if is_done(answer):
-            self.offered = parse_capabilities(answer)
-            self._greeted()
-        elif answer.is_transient or self.profile.lmtp:
-            self._end(refusal(answer, self.profile.host))
-        else:
-            self._say(Step.HELO, f"HELO {self.profile.hostname}\r\n".encode())
-
-    def _on_helo(self, answer: Reply) -> None:
-        if is_done(answer):
-            self._greeted()
-        else:
-            self._end(refusal(answer, self.profile.host))
-
-    def _greeted(self) -> None:
-        policy = self.profile.tls
-        if self._tls or policy is TlsPolicy.OFF:
-            self._log_in()
-        elif "STARTTLS" in self.offered.keywords:
-            self._say(Step.STARTTLS, b"STARTTLS\r\n")
-        else:
-            self._no_tls()
-
-    def _no_tls(self) -> None:
-        if self.profile.tls is TlsPolicy.REQUIRED:
-            self._end(Deferred(Cause.TLS, TLS_MISSING, self.profile.host))
-        else:
-            self._log_in()
-
-    def _on_starttls(self, answer: Reply) -> None:
-        if answer.code != _CODE_READY:
-            refusal(answer, self.profile.host)
-            self._no_tls()
-        elif self._reader.pending:
-            self._end(Deferred(Cause.PROTOCOL, TLS_INJECTION, self.profile.host))
-        else:
-            self._starting_tls = True
-            self._events.append(TlsWanted())
-
-    def _log_in(self) -> None:
-        credentials = self.profile.credentials
-        if credentials is None:
-            self._became_ready()
-            return
-        if not self._tls:
-            self._end(Deferred(Cause.TLS, LOGIN_NEEDS_TLS, self.profile.host))
-            return
-        nonce = self.profile.nonce
-        self._login = choose_login(self.offered.mechanisms, credentials, nonce)
-        if self._login is None:
-            words = LOGIN_NOT_OFFERED
-            self._end(Deferred(Cause.UPSTREAM_AUTH, words, self.profile.host))
-            return
-        initial = b64encode(self._login.initial())
-        command = b"AUTH " + self._login.mechanism.encode()
-        if 0 < len(initial) <= _MAX_INITIAL_OCTETS:
-            command += b" " + initial
-        self._say(Step.AUTH, command + b"\r\n")
-
-    def _on_auth(self, answer: Reply) -> None:
-        login = self._login
-        if answer.code == _CODE_AUTHENTICATED and login is not None and login.may_end():
-            self._login = None
-            self._became_ready()
-        elif answer.code == _CODE_CHALLENGE and login is not None:
-            self._respond(login, answer.lines[0])
-        elif answer.is_positive:
-            raise ProtocolError
-        else:
-            # Never `Failed`: it is our login that is wrong, not the message.
-            host = self.profile.host
-            self._end(Deferred(Cause.UPSTREAM_AUTH, answer, host))
-
-    def _respond(self, login: Login, challenge: str) -> None:
-        try:
-            response = login.respond(binascii.a2b_base64(challenge, strict_mode=True))
-        except (LoginError, ValueError) as error:
-            said = error if isinstance(error, LoginError) else "no base64"
-            words = reply(454, "4.7.0", f"Login at the next host failed: {said}")
-            self._end(Deferred(Cause.UPSTREAM_AUTH, words, self.profile.host))
-        else:
-            self._say(Step.AUTH, b64encode(response) + b"\r\n")
+    def _move(self, step: Step, answer: Reply) -> None:
+        """Go on towards readiness."""
+        match self._opening.answered(step, answer):
+            case (next_step, octets):
+                self._say(next_step, octets)
+            case SessionReady() as event:
+                self._ready = True
+                self._events.append(event)
+            case TlsWanted() as event:
+                if self._reader.pending:
+                    host = self.profile.host
+                    self._end(Deferred(Cause.PROTOCOL, TLS_INJECTION, host))
+                else:
+                    self._starting_tls = True
+                    self._events.append(event)
+            case failure:
+                self._end(failure)
 
     def _on_rset(self, answer: Reply) -> None:
-        if not is_done(answer):
+        if is_done(answer):
+            self._pump()
+        else:
             # The old recipients may still be there: nothing may be sent to them.
             self._end(Deferred(Cause.PROTOCOL, answer, self.profile.host))
 
-    def _on_probe_mail(self, answer: Reply) -> None:
-        if self._probed is not None and is_done(answer):
+    def _on_probe(self, step: Step, answer: Reply) -> None:
+        if step is Step.RCPT:
+            self._probe_done(answer)
+        elif self._probed is not None and is_done(answer):
             self._left_open = True
             self._say(Step.RCPT, rcpt_command(self._probed, NO_CAPABILITIES))
         else:
             self._probe_done(refusal(answer, self.profile.host))
 
-    def _on_probe_rcpt(self, answer: Reply) -> None:
-        self._probe_done(answer)
-
     def _probe_done(self, answer: Reply | Deferred | Failed) -> None:
         self._probed = None
         self._events.append(ProbeDone(answer))
-
-    def _on_quit(self, answer: Reply) -> None:
-        del answer
-        self.ended = True
-
-    def _became_ready(self) -> None:
-        self._ready = True
-        self._events.append(SessionReady())
 
     # Moving on
 
