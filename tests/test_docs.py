@@ -11,17 +11,22 @@ Three rules, the same for every page, so that a page needs no markup of its own:
 3. Files that a block names are made beside it first: a certificate pair, a secret, a
    list of recipients. What is loaded is also proved closed: a how-to that opens a relay
    is worse than none.
+4. What begins with `sekisho`, in back quotes or on an indented line, is a command: it
+   and its options are there.
 """
 
 import ast
 import re
+import shlex
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import click
 import pytest
 
 from peers.certificate import make_certificate
+from sekisho.cli.main import sekisho
 from sekisho.config.load import load_config
 from sekisho.config.values import rules
 from sekisho.policy.decide import compile_rules
@@ -45,6 +50,9 @@ _QUOTED = re.compile(r"`((?:[\w.-]+/)*[\w.-]+\.(?:py|md|toml|smtp)|tests/[\w/]+/
 _LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 _BLOCK = re.compile(r"^```toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _NAMED_FILE = re.compile(r'file = "([^"]+)"')
+_COMMAND = re.compile(
+    r"`sekisho ([a-z][^`]*)`|^ {4,}(?:\S*/)?sekisho ((?:[^\n\\]|\\\n)+)", re.MULTILINE
+)
 # Files that are the reader's own, not ours.
 _READERS = {"sekisho.toml", "/etc/sekisho/sekisho.toml"}
 
@@ -85,6 +93,33 @@ def test_every_test_that_a_page_names_is_there(page: Path) -> None:
         if not (ROOT / path).exists() or test not in functions_of(ROOT / path)
     ]
     assert missing == []
+
+
+def unknown_in(line: str) -> str:
+    """What of a command line is not there; nothing where all of it is."""
+    words = shlex.split(line.replace("\\\n", " "), comments=True)
+    command: click.Command = sekisho
+    while isinstance(command, click.Group) and words:
+        word = words.pop(0)
+        found: click.Command | None = command.get_command(click.Context(command), word)
+        if found is None:
+            return word
+        command = found
+    known = {spelled for one in command.params for spelled in one.opts}
+    used = {word.partition("=")[0] for word in words if word.startswith("-")}
+    return " ".join(sorted(used - known - {"-"}))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_command_that_a_page_names_is_there(page: Path) -> None:
+    lines = [a or b for a, b in _COMMAND.findall(page.read_text("utf-8"))]
+    assert [line for line in lines if unknown_in(line)] == []
+
+
+def test_a_command_that_is_not_there_is_seen() -> None:
+    assert unknown_in("queue list --state held # all") == ""
+    assert unknown_in("queue purge") == "purge"
+    assert unknown_in("queue list --colour red") == "--colour"
 
 
 def test_each_row_of_the_standards_names_a_file_and_a_test_or_says_no() -> None:
