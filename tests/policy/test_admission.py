@@ -1,8 +1,8 @@
 """The two ways into the queue beside `decide`: narrow, and named."""
 
 import pytest
-from policy.cases import address, path
 
+from policy.cases import address, path
 from sekisho.model.decision import Decision
 from sekisho.model.envelope import Envelope, Recipient
 from sekisho.policy.admission import admit_release, admit_report

@@ -1,6 +1,7 @@
 """From and Sender: nobody with papers writes in another's name."""
 
 import pytest
+
 from policy.cases import (
     ALICE,
     PRINTER,
@@ -13,7 +14,6 @@ from policy.cases import (
     house,
     lane,
 )
-
 from sekisho.model import replies
 from sekisho.model.address import Address
 from sekisho.model.decision import Decision

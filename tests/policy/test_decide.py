@@ -1,6 +1,7 @@
 """Who passes by which listener, and by which rule: the heart of the relay."""
 
 import pytest
+
 from policy.cases import (
     ALICE,
     NOW,
@@ -18,7 +19,6 @@ from policy.cases import (
     lane,
     pattern,
 )
-
 from sekisho.model import replies
 from sekisho.model.address import Address
 from sekisho.model.decision import Verdict

@@ -1,18 +1,21 @@
 """The fast indexes say exactly what the slow rules say."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from policy.cases import SHOP, facts, grant, house, ip, network
 
+from policy.cases import SHOP, facts, grant, house, ip, network
 from sekisho.model.address import Address, AddressPattern
-from sekisho.model.rules import IPNetwork
 from sekisho.policy.clients import Claim, ClientIndex, Span, span_of, span_of_address
 from sekisho.policy.closed import SpanSet, merged
 from sekisho.policy.decide import compile_rules
 from sekisho.policy.patterns import PatternSet
+
+if TYPE_CHECKING:
+    from sekisho.model.rules import IPNetwork
 
 LOCALS = st.sampled_from(["a", "b", "*"])
 DOMAINS = st.sampled_from(["x.example", "y.x.example", "*.x.example", "*.example", "*"])

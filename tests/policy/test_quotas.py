@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+
 from policy.cases import (
     ALICE,
     PRINTER,
@@ -13,7 +14,6 @@ from policy.cases import (
     house,
     lane,
 )
-
 from sekisho.model import replies
 from sekisho.model.decision import Decision
 from sekisho.model.facts import QuotaKey, Usage

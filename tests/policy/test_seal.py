@@ -19,44 +19,47 @@ FORBIDDEN_NAMES = {"POLICY_SEAL", "_Seal"}
 
 
 def faults(path: Path, tree: ast.Module) -> Iterator[str]:
-    knows_decisions = False
-    for node in ast.walk(tree):
-        match node:
-            case ast.Name(id=name) if name in FORBIDDEN_NAMES:
-                yield f"uses {name}"
-            case ast.Attribute(attr=name) if name in FORBIDDEN_NAMES | {"seal"}:
-                yield f"uses .{name}"
-            case ast.Constant(value=str(text)) if text in FORBIDDEN_NAMES | {"seal"}:
-                yield f"spells {text!r}"
-            case ast.ImportFrom(module=str(module), names=names):
-                imported = {alias.name for alias in names}
-                asked = {alias.asname for alias in names if alias.asname}
-                knows_decisions |= "Decision" in imported
-                if imported & FORBIDDEN_NAMES:
-                    yield f"imports {imported & FORBIDDEN_NAMES}"
-                if "Decision" in imported and asked:
-                    yield "imports Decision by another name"
-                yield from inside_policy(path, module, imported)
-            case ast.Call(func=ast.Name(id="Decision")):
-                yield "constructs a Decision"
-            case ast.Call(func=ast.Attribute(attr="Decision")):
-                yield "constructs a Decision"
-            case ast.Call(
-                func=ast.Name(id="getattr"), args=[_, ast.Constant(value="seal")]
-            ):
-                yield "reads the seal"
-            case _:
-                pass
-    if knows_decisions:
+    nodes = list(ast.walk(tree))
+    imports = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+    for node in nodes:
+        yield from touches(node)
+    for node in imports:
+        yield from imported(path, node)
+    if any(alias.name == "Decision" for node in imports for alias in node.names):
         yield from copies(tree)
 
 
-def inside_policy(path: Path, module: str, imported: set[str]) -> Iterator[str]:
+def touches(node: ast.AST) -> Iterator[str]:
+    """Uses of the seal or of the constructor, however they are spelled."""
+    match node:
+        case ast.Name(id=name) if name in FORBIDDEN_NAMES:
+            yield f"uses {name}"
+        case ast.Attribute(attr=name) if name in FORBIDDEN_NAMES | {"seal"}:
+            yield f"uses .{name}"
+        case ast.Constant(value=str(text)) if text in FORBIDDEN_NAMES | {"seal"}:
+            yield f"spells {text!r}"
+        case ast.Call(func=ast.Name(id="Decision") | ast.Attribute(attr="Decision")):
+            yield "constructs a Decision"
+        case _:
+            pass
+
+
+def imported(path: Path, node: ast.ImportFrom) -> Iterator[str]:
+    """Imports of the seal, and of decisions under another name."""
+    names = {alias.name for alias in node.names}
+    if names & FORBIDDEN_NAMES:
+        yield f"imports {names & FORBIDDEN_NAMES}"
+    if any(alias.name == "Decision" and alias.asname for alias in node.names):
+        yield "imports Decision by another name"
+    yield from inside_policy(path, node.module or "", names)
+
+
+def inside_policy(path: Path, module: str, names: set[str]) -> Iterator[str]:
     """Policy's own workshop is not for others: whoever has it, makes decisions."""
     if path.is_relative_to(SOURCE / "policy"):
         return
-    if module == "sekisho.policy" and imported & PRIVATE_TO_POLICY:
-        yield f"imports policy's {imported & PRIVATE_TO_POLICY}"
+    if module == "sekisho.policy" and names & PRIVATE_TO_POLICY:
+        yield f"imports policy's {names & PRIVATE_TO_POLICY}"
     if module.removeprefix("sekisho.policy.") in PRIVATE_TO_POLICY and (
         module.startswith("sekisho.policy.")
     ):

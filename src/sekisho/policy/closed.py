@@ -23,10 +23,12 @@ from sekisho.model.rules import Clients, Grant, IPAddress, IPNetwork, Role, Rule
 from sekisho.policy.clients import Span, span_of, span_of_address
 
 MAX_TRUSTED_ADDRESSES = 256
-_HALF_OF_IPV4 = 2**31
+_MUCH_OF_IPV4 = 2**28
 _GLOBAL_IPV6 = Span(6, 0x2 << 124, (0x4 << 124) - 1)
 """2000::/3, all that is routed."""
-_HALF_OF_IPV6 = 2**124
+_MUCH_OF_IPV6 = 2**121
+"""A sixteenth of all addresses, as many as sixteen of the largest networks that anybody
+was given: whoever trusts that many trusts the internet, with holes or without."""
 _SHOWN = 3
 
 
@@ -221,12 +223,12 @@ def _internet(grants: Sequence[Grant]) -> Iterator[TrustProblem]:
         for s in union
         if s.version == 6  # noqa: PLR2004
     )
-    if four >= _HALF_OF_IPV4 or six >= _HALF_OF_IPV6:
+    if four >= _MUCH_OF_IPV4 or six >= _MUCH_OF_IPV6:
         yield TrustProblem(
             Trust.INTERNET,
-            _largest(grants),
-            "half of the internet and more may relay by its address; there is no "
-            "accept_risk for this: name the clients",
+            _largest(grants, _MUCH_OF_IPV4),
+            "a sixteenth of the internet and more may relay by its address; there is "
+            "no accept_risk for this: name the clients",
         )
 
 
@@ -236,7 +238,7 @@ def _too_many(grants: Sequence[Grant]) -> Iterator[TrustProblem]:
     if count > MAX_TRUSTED_ADDRESSES:
         yield TrustProblem(
             Trust.TOO_MANY,
-            _largest(careless),
+            _largest(careless, MAX_TRUSTED_ADDRESSES),
             f"{count} addresses may relay (an IPv6 /64 counts as one), more than "
             f"{MAX_TRUSTED_ADDRESSES}: name the clients one by one, or say "
             'accept_risk = "why" in the grant',
@@ -276,7 +278,13 @@ def _incomplete(
             )
 
 
-def _largest(grants: Sequence[Grant]) -> str:
-    """The grants that trust the most addresses, by name."""
-    by_size = sorted(grants, key=lambda grant: -count_addresses(spans_of(grant)))
-    return ", ".join(grant.name for grant in by_size[:_SHOWN])
+def _largest(grants: Sequence[Grant], bound: int) -> str:
+    """The grants without which the bound would be kept, by name."""
+    sizes = {grant.name: count_addresses(spans_of(grant)) for grant in grants}
+    left, named = sum(sizes.values()), list[str]()
+    for name in sorted(sizes, key=lambda name: -sizes[name]):
+        if left <= bound or len(named) == _SHOWN:
+            break
+        named.append(name)
+        left -= sizes[name]
+    return ", ".join(named)

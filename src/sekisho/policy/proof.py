@@ -287,8 +287,10 @@ class _Holders:
             return inf
         before = self.walk.ask(at, way.path, way.to, nextafter(end, 0))
         after = self.walk.ask(at, way.path, way.to, end)
+        if not before.accepts:
+            return self.walk.now  # It ends before its time: do not promise it.
         outlives = after.accepts and after.grant == permit.grant.name
-        return end if before.accepts and not outlives else inf
+        return inf if outlives else end
 
     def _decided(self, by: str, permit: Permit, held: Sequence[Permit]) -> None:
         """Note which permit it was that let something through."""
@@ -301,10 +303,15 @@ class _Holders:
 
     def covered(self) -> Iterator[Caution]:
         """Grants that never decide anything, since earlier ones always do."""
+        ends = {grant.name: grant.expires_at for grant in self.walk.rules.grants}
         for name, instead in self.shadowed.items():
-            lasting = [p for p in instead if p.grant.quota == NO_QUOTA]
-            if name not in self.reached and len(lasting) == len(instead):
-                by = ", ".join(sorted(repr(p.grant.name) for p in instead))
+            lasts = all(
+                permit.grant.quota == NO_QUOTA
+                and permit.expires_at >= ends.get(name, inf)
+                for permit in instead
+            )
+            if lasts and name not in self.reached:
+                by = ", ".join(sorted({repr(p.grant.name) for p in instead}))
                 detail = f"{by} already allows what it allows"
                 yield Caution(Concern.COVERED, name, detail)
 
