@@ -69,6 +69,7 @@ def test_names_become_one_form(spelled: str, prepared: str) -> None:
         "\u0640",
         "x" * 255,
         "é" * 128,
+        "\u0130" * 127,  # 254 octets, but more in lower case
     ],
 )
 def test_what_is_no_name_is_refused(spelled: str) -> None:

@@ -243,8 +243,9 @@ def finish(tamper: Tamper) -> Step:
     server_first = challenge.data.decode()
     bare = f"c=biws,{server_first.split(',')[0]}"
     proof = b64(proof_for(bare, server_first, "SCRAM-SHA-256"))
-    last = exchange.step(tamper(bare, proof, server_first).encode())
-    assert isinstance(exchange.step(b"c=biws"), Failed)
+    final = tamper(bare, proof, server_first).encode()
+    last = exchange.step(final)
+    assert exchange.step(final) == Failed("the exchange is over")
     return last
 
 
@@ -349,6 +350,20 @@ async def test_verified_only_after_server_final_was_answered_with_nothing(
             store.disable(NAME)
         assert isinstance(await exchange.step(response), Rejected)
         assert isinstance(await exchange.step(b""), Rejected)
+
+
+@pytest.mark.asyncio
+async def test_a_disabled_account_never_gets_the_servers_signature(
+    keeper: Gatekeeper, store: AccountStore
+) -> None:
+    store.disable(NAME)
+    client = scram_client("SCRAM-SHA-256")
+    exchange = keeper.begin("SCRAM-SHA-256", CONTEXT)
+    challenge = await exchange.step(client.get_client_first().encode())
+    assert isinstance(challenge, Challenge)
+    client.set_server_first(challenge.data.decode())
+    answer = await exchange.step(client.get_client_final().encode())
+    assert answer == Rejected("the account is disabled", NAME)
 
 
 @pytest.mark.asyncio

@@ -200,8 +200,6 @@ class Lockout:
 
         """
         block = block_of(client)
-        if block in self._exempt:
-            return FREE
         match self._pairs.standing((account, block), now):
             case Locked() as locked:
                 return locked
