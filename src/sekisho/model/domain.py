@@ -36,12 +36,9 @@ def _a_label(label: str) -> str:
     """One label in its normal form."""
     if label.startswith("xn--"):
         try:
-            unicode_label = idna.ulabel(label)
+            return _encode(idna.ulabel(label))
         except idna.IDNAError as error:
             raise DomainError(f"{label!r} is no valid A-label") from error
-        if _encode(unicode_label) != label:
-            raise DomainError(f"{label!r} is not the A-label of its U-label")
-        return label
     return label if label.isascii() else _encode(label)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import assert_never
 
 from sekisho.model.address import AddressPattern
 
@@ -135,3 +136,5 @@ class Destination:
                 return f"maildir:{path}"
             case DropRoute(path=path):
                 return f"drop:{path}"
+            case _:
+                assert_never(self.route)

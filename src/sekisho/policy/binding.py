@@ -11,6 +11,7 @@ may have it rewritten, which is what a printer without ``From`` needs.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from sekisho.model import replies
 from sekisho.model.address import Address, ReversePath
@@ -84,13 +85,16 @@ def bind_author(
     else:
         return BOUND
     bindings = {permit.grant.sender_binding for permit in permits}
-    match next((b for b in _STRICTNESS if b in bindings), SenderBinding.REFUSE):
+    binding = next((b for b in _STRICTNESS if b in bindings), SenderBinding.REFUSE)
+    match binding:
         case SenderBinding.REFUSE:
             return problem
         case SenderBinding.LOG:
             return Logged(problem.reason)
         case SenderBinding.REWRITE:
             return _rewrite(reverse_path, who, permits, problem)
+        case _:
+            assert_never(binding)
 
 
 def _not_owned(field: str, address: Address) -> NotBound:

@@ -206,5 +206,4 @@ def _patterns(rules: Rules) -> list[AddressPattern]:
 
 def _numbered(first: str, rest: str) -> Iterator[str]:
     yield first + rest
-    for number in count(1):
-        yield f"{first}-{number}{rest}"
+    yield from (f"{first}-{number}{rest}" for number in count(1))

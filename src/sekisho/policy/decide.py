@@ -19,11 +19,13 @@ Speed: the common cases cost a few microseconds. Reasons for accepting are made 
 the rules are compiled; reasons for refusing are looked for only after refusing.
 """
 
+from typing import assert_never
+
 from sekisho.model import replies
 from sekisho.model.address import Address
 from sekisho.model.decision import Decision, Ruling
 from sekisho.model.facts import Facts, HeaderFacts, Offered, Standing
-from sekisho.model.identity import Who
+from sekisho.model.identity import Identity
 from sekisho.model.rules import IPAddress, RecipientCheck, Role, Rules
 from sekisho.policy import rules as names
 from sekisho.policy.binding import Bound, Logged, NotBound, Rewrite, bind_author
@@ -111,7 +113,7 @@ class Policy:
         """Which grants or lane an address has on a listener: for the proof."""
         return self._gates[listener].clients.at(client)
 
-    def held_by(self, listener: str, who: Who) -> tuple[Permit, ...]:
+    def held_by(self, listener: str, who: Identity) -> tuple[Permit, ...]:
         """Which grants an identity has on a listener: for the proof."""
         return self._gates[listener].identities.held_by(who)
 
@@ -200,7 +202,8 @@ class Policy:
         # Mail from anybody to us says what it likes: that is for other checks.
         if taken or role is not Role.MX:
             permits = tuple(taken or case.usable[:1])
-            match bind_author(header, facts, role, permits):
+            binding = bind_author(header, facts, role, permits)
+            match binding:
                 case Bound():
                     pass
                 case Rewrite(author):
@@ -209,6 +212,8 @@ class Policy:
                     log_only = what
                 case NotBound(rule, reply, reason):
                     return refused(rule, reply, reason, path)
+                case _:
+                    assert_never(binding)
         return passed(
             tuple(rulings),
             _reason(case, rulings, taken),

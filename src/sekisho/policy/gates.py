@@ -15,6 +15,7 @@ else would ever hold.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from sekisho.model import replies
 from sekisho.model.address import NullPath
@@ -132,6 +133,8 @@ def _gate(
         case Role.LEGACY:
             if listener.lane is not None:
                 by_client = [permit_for_clients(listener.lane, name, names.LANE)]
+        case _:
+            assert_never(listener.role)
     return Gate(
         name,
         listener.role,

@@ -8,10 +8,11 @@ grant to identities counts each account for itself.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
+from typing import assert_never
 
 from sekisho.model.address import Address
 from sekisho.model.facts import QuotaKey, Usage
-from sekisho.model.identity import Identity, Nobody, Who
+from sekisho.model.identity import Identity, Who
 from sekisho.model.rules import (
     AnyIdentity,
     Clients,
@@ -167,11 +168,11 @@ class IdentityIndex:
                 self._users.setdefault(name, []).append(permit)
             case Clients():
                 pass  # The same grant's other permit.
+            case _:
+                assert_never(entry)
 
-    def held_by(self, who: Who) -> tuple[Permit, ...]:
-        """Every permit of an identity; none of nobody."""
-        if isinstance(who, Nobody):
-            return ()
+    def held_by(self, who: Identity) -> tuple[Permit, ...]:
+        """Every permit of an identity."""
         if not self._names_some:
             return self._everybody
         found = set(self._users.get(who.account, ()))

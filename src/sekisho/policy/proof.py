@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from math import inf, nextafter
+from typing import assert_never
 
 from sekisho.model.address import (
     ANY_ADDRESS,
@@ -34,6 +35,7 @@ from sekisho.model.identity import Identity
 from sekisho.model.rules import (
     AnyIdentity,
     Clients,
+    Grant,
     GrantedTo,
     Group,
     Role,
@@ -101,7 +103,7 @@ class _Holders:
         walk: Asks and counts.
         known: All accounts.
         reached: Grants that decided something.
-        shadowed: Grant → the permits that decided in its stead.
+        shadowed: Grant → those that decided in its stead, by name.
         members: Group → how many accounts are in it.
         accounts_named: Account → how many accounts have that name.
 
@@ -110,7 +112,9 @@ class _Holders:
     walk: Walk
     known: Sequence[Identity]
     reached: set[str] = field(default_factory=set[str])
-    shadowed: dict[str, set[Permit]] = field(default_factory=dict[str, set[Permit]])
+    shadowed: dict[str, dict[str, Grant]] = field(
+        default_factory=dict[str, dict[str, Grant]]
+    )
     members: Counter[str] = field(init=False)
     accounts_named: Counter[str] = field(init=False)
 
@@ -224,6 +228,8 @@ class _Holders:
                 return replace(somebody, account=name)
             case AnyIdentity() | Clients():
                 return somebody
+            case _:
+                assert_never(entry)
 
     def _count(self, entry: GrantedTo) -> int:
         match entry:
@@ -233,6 +239,8 @@ class _Holders:
                 return self.accounts_named[name]
             case AnyIdentity() | Clients():
                 return len(self.known)
+            case _:
+                assert_never(entry)
 
     # One grant
 
@@ -287,10 +295,9 @@ class _Holders:
             return inf
         before = self.walk.ask(at, way.path, way.to, nextafter(end, 0))
         after = self.walk.ask(at, way.path, way.to, end)
-        if not before.accepts:
-            return self.walk.now  # It ends before its time: do not promise it.
-        outlives = after.accepts and after.grant == permit.grant.name
-        return inf if outlives else end
+        if after.accepts and after.grant == permit.grant.name:
+            return inf
+        return end if before.accepts else self.walk.now
 
     def _decided(self, by: str, permit: Permit, held: Sequence[Permit]) -> None:
         """Note which permit it was that let something through."""
@@ -298,22 +305,22 @@ class _Holders:
         if by == name:
             self.reached.add(name)
         else:
-            instead = [other for other in held if other.grant.name == by]
-            self.shadowed.setdefault(name, set()).update(instead)
+            instead = {p.grant.name: p.grant for p in held if p.grant.name == by}
+            self.shadowed.setdefault(name, {}).update(instead)
 
     def covered(self) -> Iterator[Caution]:
         """Grants that never decide anything, since earlier ones always do."""
-        ends = {grant.name: grant.expires_at for grant in self.walk.rules.grants}
-        for name, instead in self.shadowed.items():
-            lasts = all(
-                permit.grant.quota == NO_QUOTA
-                and permit.expires_at >= ends.get(name, inf)
-                for permit in instead
-            )
-            if lasts and name not in self.reached:
-                by = ", ".join(sorted({repr(p.grant.name) for p in instead}))
+        for grant in self.walk.rules.grants:
+            instead = self.shadowed.get(grant.name)
+            if grant.name in self.reached or not instead:
+                continue
+            if all(
+                earlier.quota == NO_QUOTA and earlier.expires_at >= grant.expires_at
+                for earlier in instead.values()
+            ):
+                by = ", ".join(map(repr, sorted(instead)))
                 detail = f"{by} already allows what it allows"
-                yield Caution(Concern.COVERED, name, detail)
+                yield Caution(Concern.COVERED, grant.name, detail)
 
     # Accounts
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import inf
+from typing import assert_never
 
 from sekisho.model.address import Address, AddressPattern
 from sekisho.model.facts import Facts
@@ -85,6 +86,8 @@ class Row:
                 return isinstance(who, Identity) and name in who.groups
             case User(name):
                 return isinstance(who, Identity) and name == who.account
+            case _:
+                assert_never(self.who)
 
     def _holds_sender(self, facts: Facts) -> bool:
         path, who = facts.reverse_path, facts.who
