@@ -204,6 +204,8 @@ async def _queue_show(desk: Desk, arguments: Arguments) -> object:
                 "attempts": one.attempts,
                 "next_attempt": _time(one.next_attempt),
                 "last_reply": one.last_reply,
+                "last_cause": one.cause,
+                "delay_told_at": _time(one.delay_told_at),
                 "rule": one.rule,
                 "grant": one.grant,
             }

@@ -35,11 +35,23 @@ class Reporter:
         bodies: BodyFiles,
         new_id: Callable[[float], MessageId],
         clock: Callable[[], float],
+        expire_seconds: float,
     ) -> None:
+        """Make reports.
+
+        Args:
+            hostname: Ours.
+            bodies: Where bodies in files are read.
+            new_id: Makes message ids.
+            clock: Unix seconds.
+            expire_seconds: How long mail is tried.
+
+        """
         self._hostname = hostname
         self._bodies = bodies
         self._new_id = new_id
         self._clock = clock
+        self._expire_seconds = expire_seconds
 
     def report(
         self, kind: Kind, message: Message, affected: Sequence[Affected]
@@ -68,6 +80,7 @@ class Reporter:
                 author=Address("postmaster", self._hostname),
                 now=now,
                 random_bits=secrets.randbits(_BOUNDARY_BITS),
+                retry_until=message.received_at + self._expire_seconds,
             )
         )
         if isinstance(made, NoReport):

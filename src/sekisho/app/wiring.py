@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from sekisho.app.hostfacts import Seen, own_addresses
+from sekisho.app.reports import Reporter as ReportMaker
 from sekisho.app.submission import SYSTEM, system_identity
 from sekisho.auth.accounts import AccountStore
 from sekisho.auth.gatekeeper import Gatekeeper
@@ -161,6 +162,12 @@ def callout(config: Config, way: Courier) -> Callout:
     return Callout(way, lambda: table, time.monotonic, CalloutOptions())
 
 
+def report_maker(config: Config, bodies: BodyFiles) -> ReportMaker:
+    """Who writes bounces and notices."""
+    expire_seconds = 3600 * config.queue.expire_hours
+    return ReportMaker(config.hostname, bodies, new_id, unix_seconds, expire_seconds)
+
+
 def scheduler(
     config: Config,
     queue: Queue,
@@ -175,6 +182,7 @@ def scheduler(
         SchedulerOptions(
             retry_seconds=tuple(60 * one for one in config.queue.retry_minutes),
             expire_seconds=3600 * config.queue.expire_hours,
+            delay_notice_seconds=3600 * config.queue.delay_notice_hours,
             max_carriers_per_destination=(
                 config.delivery.max_connections_per_destination
             ),

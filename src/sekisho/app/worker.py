@@ -21,7 +21,6 @@ from sekisho.app.hostfacts import look_at_host
 from sekisho.app.operations import Desk, operate
 from sekisho.app.proof import policy_of, prove_policy, refuse_unless_closed
 from sekisho.app.renewal import CertificateWatch
-from sekisho.app.reports import Reporter
 from sekisho.app.storage import open_accounts, open_queue, timeline_path
 from sekisho.app.submission import bind_submission, submit_socket
 from sekisho.app.watch import Watch
@@ -32,6 +31,7 @@ from sekisho.app.wiring import (
     gatekeeper,
     listener_context,
     new_id,
+    report_maker,
     scheduler,
     submission_context,
     unix_seconds,
@@ -98,7 +98,7 @@ class Worker:
         way = courier(config, queue.bodies)
         asked = callout(config, way)
         closing.push_async_callback(asked.close)
-        reporter = Reporter(config.hostname, queue.bodies, new_id, unix_seconds)
+        reporter = report_maker(config, queue.bodies)
         carrier = scheduler(config, queue, way, reporter.report, watch.emit)
         services = Services(
             policy=policy,

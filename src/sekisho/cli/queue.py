@@ -17,6 +17,10 @@ from sekisho.cli.options import (
 )
 
 _STATES = ("active", "deferred", "held", "dead")
+_OF_A_RECIPIENT = (
+    *("state", "destination", "attempts", "next_attempt"),
+    *("last_cause", "last_reply", "delay_told_at"),
+)
 
 
 @click.group("queue")
@@ -75,7 +79,7 @@ def show(config_file: str | None, as_json: bool, message_id: str) -> None:
         click.echo(f"{key + ':':<14} {value if value != '' else '-'}")
     for one in recipients:
         click.echo(f"\n{one['address']}")
-        for key in ("state", "destination", "attempts", "next_attempt", "last_reply"):
+        for key in _OF_A_RECIPIENT:
             click.echo(f"  {key + ':':<14} {one.get(key) or '-'}")
 
 

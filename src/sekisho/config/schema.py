@@ -7,19 +7,17 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, Field
 
 from sekisho.config.bounds import AllBounds, GivenBounds, SessionBounds
+from sekisho.config.carriage import Delivery, Dns, Queue
 from sekisho.config.fields import Hostname, Mailbox, Many, Name, OwnDomainName
 from sekisho.config.outside import FilePath
 from sekisho.config.tables import (
     Authenticator,
     Console,
-    Delivery,
-    Dns,
     Domain,
     Grant,
     Listener,
     Lockout,
     Observe,
-    Queue,
     RouteTable,
     Sendmail,
     Smarthost,

@@ -7,7 +7,6 @@ the docstrings here, so they are written for operators.
 """
 
 from ipaddress import IPv4Address
-from itertools import pairwise
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainValidator
@@ -45,7 +44,6 @@ _T = TypeVar("_T")
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Positive = Annotated[int, Field(ge=1, le=2**53)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Minutes = Annotated[float, Field(gt=0, le=31 * 1440)]
 
 
 def _one_or_many(value: object) -> object:
@@ -77,13 +75,6 @@ def of_this_version(value: object) -> object:
             return known_kind(kind)
         case _:
             return value
-
-
-def _growing(minutes: tuple[float, ...]) -> tuple[float, ...]:
-    for earlier, later in pairwise(minutes):
-        if later < earlier:
-            raise wrong(f"{later:g} comes after {earlier:g}", "intervals only grow")
-    return minutes
 
 
 Some = AfterValidator(_some)
@@ -278,51 +269,6 @@ class RouteTable(Table):
     to: Pattern = ANY_ADDRESS
     sender: Pattern = Field(default=ANY_ADDRESS, alias="from")
     via: Via
-
-
-class Queue(Table):
-    """How long mail is tried.
-
-    Attributes:
-        retry_minutes: Between attempts, growing; the last one repeats.
-        expire_hours: After this the sender gets a bounce.
-
-    """
-
-    retry_minutes: Annotated[Many[Minutes], Some, AfterValidator(_growing)] = (
-        *(5, 10, 20, 40, 60, 120),
-    )
-    expire_hours: Annotated[float, Field(gt=0, le=31 * 24)] = 48
-
-
-class Delivery(Table):
-    """How the next hosts are treated.
-
-    Attributes:
-        max_connections_per_destination: At once.
-        connect_seconds: For one connection attempt.
-        command_seconds: For one reply (RFC 5321 §4.5.3.2 wants five minutes).
-        data_seconds: For the reply to the whole content (ten minutes there).
-
-    """
-
-    max_connections_per_destination: Annotated[int, Field(ge=1, le=10_000)] = 20
-    connect_seconds: Seconds = 30.0
-    command_seconds: Seconds = 300.0
-    data_seconds: Seconds = 600.0
-
-
-class Dns(Table):
-    """Who is asked for names.
-
-    Attributes:
-        servers: Resolvers, such as ``"127.0.0.1:53"``; the system's if left out.
-        timeout_seconds: For one question, with all its attempts.
-
-    """
-
-    servers: Many[Bind] = ()
-    timeout_seconds: Seconds = 10.0
 
 
 class Lockout(Table):

@@ -15,13 +15,21 @@ from sekisho.queue.rows import INDEX_MASK, PreparedMessage, released_facts
 from sekisho.queue.schema import INDEX_BITS
 from sekisho.queue.sqlite import Connection, blobs, integers
 
-_COLUMNS = {"message": 8, "body": 3, "recipient": 8}
+_COLUMNS = {
+    "message": "seq,id,received_at,reverse_path,size,recipients,file,facts",
+    "body": "seq,prefix,data",
+    "recipient": (
+        "key,state,attempts,next_attempt,destination,address,last_reply,facts"
+    ),
+}
 _CHUNKS = (16, 4, 1)
 
 
 def _insert(table: str, rows: int) -> str:
-    row = "(" + ",".join("?" * _COLUMNS[table]) + ")"
-    return f"INSERT INTO {table} VALUES {','.join([row] * rows)}"  # noqa: S608 - constants
+    columns = _COLUMNS[table]
+    row = "(" + ",".join("?" * (columns.count(",") + 1)) + ")"
+    values = ",".join([row] * rows)
+    return f"INSERT INTO {table}({columns}) VALUES {values}"  # noqa: S608 - constants
 
 
 # Several rows a statement: each step lets go of the interpreter lock, and with a busy
@@ -33,8 +41,9 @@ _INSERTS = {
 _UPDATE = """
 UPDATE recipient SET
   state = iif(state = 2 AND ?1 = 1, 2, ?1),
-  attempts = attempts + 1, next_attempt = ?2, last_reply = ?3
-WHERE key = ?4 AND state < 4
+  attempts = attempts + 1, next_attempt = ?2, last_reply = ?3, cause = ?4,
+  delay_told_at = max(delay_told_at, ?5)
+WHERE key = ?6 AND state < 4
 """
 """A recipient held meanwhile stays held when the attempt is deferred (2 is HELD, 1 is
 DEFERRED); a final one stays final (4 and above)."""
@@ -130,7 +139,14 @@ class Group:
         self._connection.executemany(
             _UPDATE,
             [
-                (int(one.state), one.next_attempt, one.last_reply, base + one.index)
+                (
+                    int(one.state),
+                    one.next_attempt,
+                    one.last_reply,
+                    one.cause,
+                    one.delay_told_at,
+                    base + one.index,
+                )
                 for one in results
             ],
         )

@@ -58,6 +58,8 @@ class QueuedRecipient:
         destination: Where it goes, for people and filters.
         rule: The rule that let it in.
         grant: The grant that let it in, or empty.
+        cause: Why the last attempt did not deliver, in a word or two, or empty.
+        delay_told_at: Unix seconds at which the sender was told of the delay, or 0.
 
     """
 
@@ -70,6 +72,8 @@ class QueuedRecipient:
     destination: str
     rule: str
     grant: str
+    cause: str
+    delay_told_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,9 @@ class Result:
         state: Anything but PENDING and HELD.
         last_reply: What to remember of the attempt.
         next_attempt: Unix seconds, for DEFERRED.
+        cause: Why it did not deliver, in a word or two.
+        delay_told_at: Unix seconds, where the sender is told of the delay by one of
+            the reports stored with it; 0 leaves what is stored.
 
     """
 
@@ -109,6 +116,8 @@ class Result:
     state: State
     last_reply: str
     next_attempt: float = 0.0
+    cause: str = ""
+    delay_told_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,11 @@ MessageRow: TypeAlias = tuple[int, bytes, float, str, int, int, str | None, byte
 BodyRow: TypeAlias = tuple[int, bytes, bytes | None]
 """seq, prefix, data."""
 
-RecipientRow: TypeAlias = tuple[int, int, int, float, str, str, str, bytes]
+NewRecipientRow: TypeAlias = tuple[int, int, int, float, str, str, str, bytes]
 """key, state, attempts, next_attempt, destination, address, last_reply, facts."""
+
+RecipientRow: TypeAlias = tuple[int, int, int, float, str, str, str, bytes, str, float]
+"""The same, and cause, delay_told_at: a new recipient has neither."""
 
 Destinations: TypeAlias = Callable[[Address, ReversePath], str]
 """Names where a recipient's mail goes: ``str(Destination)``."""
@@ -78,7 +81,7 @@ class PreparedMessage:
     __slots__ = ("body", "message", "recipients")
 
     def __init__(
-        self, message: MessageRow, body: BodyRow, recipients: list[RecipientRow]
+        self, message: MessageRow, body: BodyRow, recipients: list[NewRecipientRow]
     ) -> None:
         self.message = message
         self.body = body
@@ -119,7 +122,7 @@ def prepare(
     )
     state = int(State.HELD if decision.verdict is Verdict.HOLD else State.PENDING)
     now, base = message.received_at, seq << INDEX_BITS
-    recipients: list[RecipientRow] = [
+    recipients: list[NewRecipientRow] = [
         (
             base + index,
             state,
@@ -263,4 +266,6 @@ def _restore_recipient(row: RecipientRow) -> QueuedRecipient:
         destination=row[4],
         rule=facts.rule,
         grant=facts.grant,
+        cause=row[8],
+        delay_told_at=row[9],
     )

@@ -19,7 +19,7 @@ import apsw
 from sekisho.queue.errors import QueueError
 from sekisho.queue.sqlite import Connection, connect
 
-VERSION = 1
+VERSION = 2
 APPLICATION_ID = 0x53454B49
 INDEX_BITS = 20
 """A message has at most 2**20 recipients; `Limits.max_recipients` is far below."""
@@ -55,6 +55,10 @@ _MIGRATIONS = (
     );
     CREATE INDEX recipient_due ON recipient(state, next_attempt);
     CREATE INDEX recipient_destination ON recipient(destination);
+    """,
+    """
+    ALTER TABLE recipient ADD COLUMN cause TEXT NOT NULL DEFAULT '';
+    ALTER TABLE recipient ADD COLUMN delay_told_at REAL NOT NULL DEFAULT 0;
     """,
 )
 """One script a version: the n-th turns a file of version n into one of n + 1."""

@@ -23,12 +23,23 @@ class Flight:
         wake_at: When the store has to be looked into for it after it has left
             (unix seconds, or infinity).
         withdrawn: An operator held or removed it: jobs not begun are dropped.
+        delay_told: Places of the recipients of whose delay the sender knows.
 
     """
 
-    __slots__ = ("bytes", "jobs", "message", "name", "wake_at", "withdrawn")
+    __slots__ = (
+        "bytes",
+        "delay_told",
+        "jobs",
+        "message",
+        "name",
+        "wake_at",
+        "withdrawn",
+    )
 
-    def __init__(self, message: Message) -> None:
+    def __init__(
+        self, message: Message, delay_told: frozenset[int] = frozenset()
+    ) -> None:
         content = message.content
         body = content.body
         self.message = message
@@ -39,6 +50,7 @@ class Flight:
         self.jobs = 0
         self.wake_at = float("inf")
         self.withdrawn = False
+        self.delay_told = delay_told
 
 
 class Job:

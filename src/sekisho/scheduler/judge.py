@@ -4,6 +4,7 @@
 | --- | --- | --- |
 | delivered | delivered | a success notice where it was asked for (RFC 3461 §4.1) |
 | deferred | deferred, with its next attempt | once expired it counts as failed, 5.4.7 |
+| deferred, and late | the same, with the notice's time | a delay notice, once |
 | failed | failed | a bounce in the same transaction |
 | failed, from ``<>`` | dead: an operator's | an alarm, no bounce (RFC 5321 §6.1) |
 
@@ -13,6 +14,7 @@ it was, so the notice is written in both cases; a sender may hear of success twi
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from sekisho.model.address import NullPath
@@ -30,7 +32,23 @@ from sekisho.scheduler.flight import Job
 from sekisho.scheduler.lane import Lane
 from sekisho.scheduler.options import SchedulerOptions, Surroundings
 
+_NEVER = float("inf")
 Reports = list[tuple[Message, Decision, Kind]]
+
+
+class _Attempt:
+    """One attempt while it is judged, and whom to tell of what."""
+
+    __slots__ = ("failed", "job", "lane", "late", "now", "seconds", "succeeded")
+
+    def __init__(self, lane: Lane, job: Job, seconds: float, now: float) -> None:
+        self.lane = lane
+        self.job = job
+        self.seconds = seconds
+        self.now = now
+        self.failed: list[Affected] = []
+        self.succeeded: list[Affected] = []
+        self.late: dict[int, Affected] = {}
 
 
 class Judge:
@@ -56,101 +74,116 @@ class Judge:
             What to store of each recipient, and the reports to store with it.
 
         """
-        now = self._given.clock()
-        results: list[Result] = []
-        failed: list[Affected] = []
-        succeeded: list[Affected] = []
-        expires_at = job.flight.message.received_at + self._options.expire_seconds
-        for place, outcome in enumerate(outcomes):
-            recipient = job.recipients[place]
-            if isinstance(outcome, Deferred) and now >= expires_at:
-                outcome = _expired(outcome)  # noqa: PLW2901 - what it comes to
-            match outcome:
-                case Delivered():
-                    results.append(self._deliver(lane, job, place, outcome, seconds))
-                    if recipient.notify_given and Notify.SUCCESS in recipient.notify:
-                        succeeded.append(Affected(recipient, outcome, now))
-                case Deferred():
-                    at = self._next_attempt(lane, job.attempts[place] + 1, now)
-                    results.append(
-                        self._defer(lane, job, place, outcome, min(at, expires_at))
-                    )
-                case Failed():
-                    results.append(self._fail(lane, job, place, outcome))
-                    failed.append(Affected(recipient, outcome, now))
-                case _:
-                    assert_never(outcome)
-        return self._with_reports(lane, job, results, failed, succeeded)
-
-    def _with_reports(
-        self,
-        lane: Lane,
-        job: Job,
-        results: list[Result],
-        failed: list[Affected],
-        succeeded: list[Affected],
-    ) -> tuple[list[Result], Reports]:
+        attempt = _Attempt(lane, job, seconds, self._given.clock())
+        results = [
+            self._result(attempt, place, outcome)
+            for place, outcome in enumerate(outcomes)
+        ]
         reports: Reports = []
-        if succeeded:
-            self._report(_success_kind(lane), job, succeeded, reports)
+        if attempt.succeeded:
+            self._report(_success_kind(lane), job, attempt.succeeded, reports)
+        late, failed = attempt.late, attempt.failed
+        if late and self._report(Kind.DELAYED, job, [*late.values()], reports):
+            now = attempt.now
+            results = [_told(one, now) if one.index in late else one for one in results]
         if failed and not self._report(Kind.FAILED, job, failed, reports):
             results = [_dead(one) for one in results]
         return results, reports
 
-    def _next_attempt(self, lane: Lane, attempt: int, now: float) -> float:
+    def _result(self, attempt: _Attempt, place: int, outcome: Outcome) -> Result:
+        """What to store of one recipient; notes down who is to be told."""
+        job, now = attempt.job, attempt.now
+        recipient = job.recipients[place]
+        if isinstance(outcome, Deferred) and now >= self._expires_at(job):
+            outcome = _expired(outcome)
+        match outcome:
+            case Delivered():
+                if recipient.notify_given and Notify.SUCCESS in recipient.notify:
+                    attempt.succeeded.append(Affected(recipient, outcome, now))
+                return self._deliver(attempt, place, outcome)
+            case Deferred():
+                if now >= self._notice_at(job, place):
+                    late = Affected(recipient, outcome, now)
+                    attempt.late[job.indexes[place]] = late
+                return self._defer(attempt, place, outcome)
+            case Failed():
+                attempt.failed.append(Affected(recipient, outcome, now))
+                return self._fail(attempt, place, outcome)
+            case _:
+                assert_never(outcome)
+
+    def _expires_at(self, job: Job) -> float:
+        return job.flight.message.received_at + self._options.expire_seconds
+
+    def _notice_at(self, job: Job, place: int) -> float:
+        """When the sender is to be told that a recipient is late (unix seconds)."""
+        flight, wait = job.flight, self._options.delay_notice_seconds
+        if not wait or job.indexes[place] in flight.delay_told:
+            return _NEVER
+        if isinstance(flight.message.envelope.reverse_path, NullPath):
+            return _NEVER
+        return flight.message.received_at + wait
+
+    def _next_attempt(self, attempt: _Attempt, place: int) -> float:
         options, chance = self._options, self._given.chance
-        wait = options.interval(attempt)
+        lane, job, now = attempt.lane, attempt.job, attempt.now
+        wait = options.interval(job.attempts[place] + 1)
         at = now + wait + wait * options.jitter * chance()
         if at < lane.down_until:
             # Not before the lane's own next try, and not all of it in one moment.
             spread = options.interval(max(1, lane.failures)) * options.jitter
             at = lane.down_until + spread * chance()
-        return at
+        # A notice and an expiry tell of an attempt, so there is one at their time.
+        if now < (notice_at := self._notice_at(job, place)):
+            at = min(at, notice_at)
+        return min(at, self._expires_at(job))
 
-    def _defer(
-        self, lane: Lane, job: Job, place: int, outcome: Deferred, at: float
-    ) -> Result:
+    def _defer(self, attempt: _Attempt, place: int, outcome: Deferred) -> Result:
+        job = attempt.job
+        at = self._next_attempt(attempt, place)
+        cause = outcome.cause.value
         self._emit(
             events.Deferred(
                 message=job.flight.name,
                 recipient=str(job.recipients[place].address),
-                destination=lane.name,
+                destination=attempt.lane.name,
                 host=outcome.host,
                 reply=str(outcome.reply),
-                cause=outcome.cause.value,
+                cause=cause,
                 attempt=job.attempts[place] + 1,
                 next_attempt=at,
             )
         )
-        return Result(job.indexes[place], State.DEFERRED, _last_reply(outcome), at)
+        said = _last_reply(outcome)
+        return Result(job.indexes[place], State.DEFERRED, said, at, cause)
 
-    def _fail(self, lane: Lane, job: Job, place: int, outcome: Failed) -> Result:
+    def _fail(self, attempt: _Attempt, place: int, outcome: Failed) -> Result:
+        job = attempt.job
         self._emit(
             events.Failed(
                 message=job.flight.name,
                 recipient=str(job.recipients[place].address),
-                destination=lane.name,
+                destination=attempt.lane.name,
                 host=outcome.host,
                 reply=str(outcome.reply),
                 cause=outcome.cause.value,
                 attempt=job.attempts[place] + 1,
             )
         )
-        return Result(job.indexes[place], State.FAILED, _last_reply(outcome))
+        said, cause = _last_reply(outcome), outcome.cause.value
+        return Result(job.indexes[place], State.FAILED, said, cause=cause)
 
-    def _deliver(
-        self, lane: Lane, job: Job, place: int, outcome: Delivered, seconds: float
-    ) -> Result:
-        reply = str(outcome.reply)
+    def _deliver(self, attempt: _Attempt, place: int, outcome: Delivered) -> Result:
+        job, reply = attempt.job, str(outcome.reply)
         self._emit(
             events.Delivered(
                 message=job.flight.name,
                 recipient=str(job.recipients[place].address),
-                destination=lane.name,
+                destination=attempt.lane.name,
                 host=outcome.host,
                 reply=reply,
                 attempt=job.attempts[place] + 1,
-                seconds=round(seconds, 6),
+                seconds=round(attempt.seconds, 6),
                 tls=outcome.tls,
             )
         )
@@ -159,7 +192,7 @@ class Judge:
     def _report(
         self, kind: Kind, job: Job, affected: list[Affected], reports: Reports
     ) -> bool:
-        """Have a report written. Returns whether the failure is in good hands."""
+        """Have a report written. Returns whether the sender knows, or need not."""
         message = job.flight.message
         if isinstance(message.envelope.reverse_path, NullPath):
             if kind is Kind.FAILED:
@@ -172,7 +205,7 @@ class Judge:
             written = self._given.report(kind, message, affected)
         except Exception as error:  # noqa: BLE001 - the mail must not be lost by it
             self._alarm(
-                "a report could not be written",
+                f"a report ({kind.value}) could not be written",
                 f"{job.flight.name}: {type(error).__name__}: {error}",
             )
             return False
@@ -201,7 +234,11 @@ def _success_kind(lane: Lane) -> Kind:
 def _dead(result: Result) -> Result:
     if result.state is not State.FAILED:
         return result
-    return Result(result.index, State.DEAD, result.last_reply)
+    return replace(result, state=State.DEAD)
+
+
+def _told(result: Result, now: float) -> Result:
+    return replace(result, delay_told_at=now)
 
 
 def _last_reply(outcome: Deferred | Failed) -> str:

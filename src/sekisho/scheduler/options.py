@@ -43,6 +43,8 @@ class SchedulerOptions:
         jitter: Each interval is made longer by up to this part of it, so that what
             failed together does not come back together.
         expire_seconds: After so long since its arrival a message is given up.
+        delay_notice_seconds: After so long the sender is told that it is still being
+            tried, once a recipient; 0 is never.
         max_carriers_per_destination: Connections to one destination at once.
         max_carriers: Connections at once.
         idle_seconds: How long an idle connection is kept.
@@ -58,6 +60,7 @@ class SchedulerOptions:
     retry_seconds: tuple[float, ...] = (300.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0)
     jitter: float = 0.1
     expire_seconds: float = 2 * 86_400.0
+    delay_notice_seconds: float = 4 * 3600.0
     max_carriers_per_destination: int = 20
     max_carriers: int = 500
     idle_seconds: float = 5.0

@@ -97,7 +97,8 @@ class Scheduler:
             self._more = True
             return
         recipients = message.envelope.recipients
-        self._take(message, [(n, one, 0) for n, one in enumerate(recipients)])
+        jobs = [(n, one, 0) for n, one in enumerate(recipients)]
+        self._take(Flight(message), jobs)
 
     def wake(self) -> None:
         """Look for due mail now, and try again what is down: an operator acted."""
@@ -134,11 +135,10 @@ class Scheduler:
     # Taking mail
 
     def _take(
-        self, message: Message, recipients: Iterable[tuple[int, Recipient, int]]
+        self, flight: Flight, recipients: Iterable[tuple[int, Recipient, int]]
     ) -> None:
-        """Make a flight: recipients are index, recipient and attempts so far."""
-        flight = Flight(message)
-        self._flights[message.id.value] = flight
+        """Begin a flight: recipients are index, recipient and attempts so far."""
+        self._flights[flight.message.id.value] = flight
         self._bytes += flight.bytes
         for lane, job in self._jobs(flight, recipients):
             flight.jobs += 1
@@ -221,7 +221,8 @@ class Scheduler:
             if _is_due(one, now)
         ]
         if due:
-            self._take(queued.message, due)
+            told = (one.index for one in queued.recipients if one.delay_told_at)
+            self._take(Flight(queued.message, frozenset(told)), due)
 
     async def _sleep(self, now: float) -> None:
         # Not longer than a while: the clock may be set forward meanwhile.

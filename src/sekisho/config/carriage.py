@@ -1,0 +1,67 @@
+"""The tables of how mail is carried on: when it is tried, how hosts are met."""
+
+from itertools import pairwise
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from sekisho.config.fields import Bind, Many
+from sekisho.config.problems import wrong
+from sekisho.config.tables import Seconds, Some, Table
+
+Minutes = Annotated[float, Field(gt=0, le=31 * 1440)]
+
+
+def _growing(minutes: tuple[float, ...]) -> tuple[float, ...]:
+    for earlier, later in pairwise(minutes):
+        if later < earlier:
+            raise wrong(f"{later:g} comes after {earlier:g}", "intervals only grow")
+    return minutes
+
+
+class Queue(Table):
+    """How long mail is tried.
+
+    Attributes:
+        retry_minutes: Between attempts, growing; the last one repeats.
+        expire_hours: After this the sender gets a bounce.
+        delay_notice_hours: After this the sender is told, once, that the message is
+            delayed and still being tried; 0 is never.
+
+    """
+
+    retry_minutes: Annotated[Many[Minutes], Some, AfterValidator(_growing)] = (
+        *(5, 10, 20, 40, 60, 120),
+    )
+    expire_hours: Annotated[float, Field(gt=0, le=31 * 24)] = 48
+    delay_notice_hours: Annotated[float, Field(ge=0, le=31 * 24)] = 4
+
+
+class Delivery(Table):
+    """How the next hosts are treated.
+
+    Attributes:
+        max_connections_per_destination: At once.
+        connect_seconds: For one connection attempt.
+        command_seconds: For one reply (RFC 5321 §4.5.3.2 wants five minutes).
+        data_seconds: For the reply to the whole content (ten minutes there).
+
+    """
+
+    max_connections_per_destination: Annotated[int, Field(ge=1, le=10_000)] = 20
+    connect_seconds: Seconds = 30.0
+    command_seconds: Seconds = 300.0
+    data_seconds: Seconds = 600.0
+
+
+class Dns(Table):
+    """Who is asked for names.
+
+    Attributes:
+        servers: Resolvers, such as ``"127.0.0.1:53"``; the system's if left out.
+        timeout_seconds: For one question, with all its attempts.
+
+    """
+
+    servers: Many[Bind] = ()
+    timeout_seconds: Seconds = 10.0
