@@ -163,7 +163,7 @@ def cases(draw: st.DrawFn) -> Facts:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(rules(), st.lists(cases(), min_size=20, max_size=60))
 def test_whatever_relays_stands_in_the_table_and_no_stranger_does(
     some: Rules, tried: list[Facts]

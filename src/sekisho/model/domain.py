@@ -25,6 +25,11 @@ _ASCII_DOMAIN = re.compile(
     r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
     r"(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*"
 )
+_CHEROKEE_CAPITALS = {
+    **{small: small - 0xAB70 + 0x13A0 for small in range(0xAB70, 0xABC0)},
+    **{small: small - 8 for small in range(0x13F8, 0x13FE)},
+}
+"""Cherokee is the one script in which RFC 5892 takes capitals and not small letters."""
 _DIGITS = frozenset("0123456789")
 
 
@@ -43,7 +48,8 @@ def _a_label(label: str) -> str:
 
 
 def _encode(label: str) -> str:
-    lowered = unicodedata.normalize("NFC", label.lower())
+    lowered = label.lower().translate(_CHEROKEE_CAPITALS)
+    lowered = unicodedata.normalize("NFC", lowered)
     try:
         return idna.alabel(lowered).decode("ascii")
     except idna.IDNAError as error:
