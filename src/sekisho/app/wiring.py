@@ -36,6 +36,7 @@ from sekisho.observe.events import Event
 from sekisho.queue.bodies import BodyFiles
 from sekisho.queue.store import Queue
 from sekisho.scheduler.options import Reporter, SchedulerOptions, Surroundings
+from sekisho.scheduler.schedule import RetryRule
 from sekisho.scheduler.scheduler import Scheduler
 from sekisho.server.services import ListenerContext
 from sekisho.session.client_events import ClientTimeouts
@@ -181,6 +182,11 @@ def scheduler(
         queue,
         SchedulerOptions(
             retry_seconds=tuple(60 * one for one in config.queue.retry_minutes),
+            retry_by_rule={
+                RetryRule(name): tuple(60 * one for one in minutes)
+                for name, minutes in config.queue.retry
+                if minutes
+            },
             expire_seconds=3600 * config.queue.expire_hours,
             delay_notice_seconds=3600 * config.queue.delay_notice_hours,
             max_carriers_per_destination=(

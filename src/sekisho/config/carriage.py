@@ -19,20 +19,53 @@ def _growing(minutes: tuple[float, ...]) -> tuple[float, ...]:
     return minutes
 
 
+Intervals = Annotated[Many[Minutes], Some, AfterValidator(_growing)]
+
+
+class Retry(Table):
+    """Intervals by cause, where they differ from ``retry_minutes``; in minutes.
+
+    ``sekisho queue show`` tells the cause of the last attempt and the next one.
+
+    Attributes:
+        unreachable: Nobody answers at the address, or the connection broke.
+        dns: Names could not be resolved.
+        greylisted: The host answered 450 or 451 about the message: it may take it
+            when it sees it again, such as ``[1, 5, 10, 20, 40, 60]``.
+        quota: 452 or 4.2.2: it has no room for the message now.
+        rate: 421, or a reply that tells of too much mail.
+        tls: No connection as safe as it must be.
+        upstream_auth: It refused our login, and an operator has to act.
+        timeout: It was silent for too long.
+        other: Everything else.
+
+    """
+
+    unreachable: Intervals = ()
+    dns: Intervals = ()
+    greylisted: Intervals = ()
+    quota: Intervals = ()
+    rate: Intervals = ()
+    tls: Intervals = ()
+    upstream_auth: Intervals = ()
+    timeout: Intervals = ()
+    other: Intervals = ()
+
+
 class Queue(Table):
     """How long mail is tried.
 
     Attributes:
         retry_minutes: Between attempts, growing; the last one repeats.
+        retry: Intervals by cause: the table ``[queue.retry]``.
         expire_hours: After this the sender gets a bounce.
         delay_notice_hours: After this the sender is told, once, that the message is
             delayed and still being tried; 0 is never.
 
     """
 
-    retry_minutes: Annotated[Many[Minutes], Some, AfterValidator(_growing)] = (
-        *(5, 10, 20, 40, 60, 120),
-    )
+    retry_minutes: Intervals = (5, 10, 20, 40, 60, 120)
+    retry: Retry = Field(default_factory=Retry)
     expire_hours: Annotated[float, Field(gt=0, le=31 * 24)] = 48
     delay_notice_hours: Annotated[float, Field(ge=0, le=31 * 24)] = 4
 

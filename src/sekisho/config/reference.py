@@ -16,7 +16,7 @@ from typing import Any, Literal, cast, get_args, get_origin
 from pydantic import BaseModel, PlainValidator
 from pydantic.fields import FieldInfo
 
-from sekisho.config import bounds, environment, fields, outside, tables, via
+from sekisho.config import bounds, carriage, environment, fields, outside, tables, via
 from sekisho.config.schema import SECTIONS, Section
 from sekisho.model.limits import Limits, ServiceLimits
 
@@ -44,6 +44,7 @@ _PLAIN: Mapping[Any, str] = {
     float: "number",
     bool: "true or false",
     str: "text",
+    carriage.Retry: "table",
 }
 _INFINITE = float("inf")
 

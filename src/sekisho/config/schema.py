@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, Field
 
 from sekisho.config.bounds import AllBounds, GivenBounds, SessionBounds
-from sekisho.config.carriage import Delivery, Dns, Queue
+from sekisho.config.carriage import Delivery, Dns, Queue, Retry
 from sekisho.config.fields import Hostname, Mailbox, Many, Name, OwnDomainName
 from sekisho.config.outside import FilePath
 from sekisho.config.tables import (
@@ -127,6 +127,7 @@ SECTIONS = (
     Section(("route",), "[[route]]", RouteTable),
     Section(("limits",), "[limits]", AllBounds),
     Section(("queue",), "[queue]", Queue),
+    Section(("queue", "retry"), "[queue.retry]", Retry),
     Section(("delivery",), "[delivery]", Delivery),
     Section(("dns",), "[dns]", Dns),
     Section(("lockout",), "[lockout]", Lockout),

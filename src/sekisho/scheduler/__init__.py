@@ -7,5 +7,6 @@
 | ``lane.py`` | one destination: its jobs, its carriers, whether it is down |
 | ``flight.py`` | a message in memory, and the jobs it is made of |
 | ``judge.py`` | outcomes → what is stored, tried again, bounced and told |
-| ``options.py`` | schedule, bounds, and what is injected |
+| ``schedule.py`` | why it was not delivered → how long it waits |
+| ``options.py`` | schedules, bounds, and what is injected |
 """

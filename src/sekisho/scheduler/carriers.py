@@ -17,6 +17,7 @@ from sekisho.observe import events
 from sekisho.scheduler.flight import Job
 from sekisho.scheduler.lane import Lane
 from sekisho.scheduler.options import SchedulerOptions, Surroundings
+from sekisho.scheduler.schedule import retry_rule
 
 _YIELD_EVERY = 100
 """Jobs concluded at once before others have their turn."""
@@ -151,6 +152,9 @@ class Carriers:
             carrier = await self._given.courier.connect(lane.destination)
         except Exception as error:  # noqa: BLE001 - one task's mistake is its own
             carrier = self._crashed(lane, error)
+        if isinstance(carrier, Failed) and carrier.cause is Cause.UPSTREAM_AUTH:
+            # It is our login that is wrong, and none of the mail.
+            carrier = Deferred(carrier.cause, carrier.reply, carrier.host)
         match carrier:
             case Deferred():
                 await self._not_connected(lane, carrier)
@@ -166,11 +170,21 @@ class Carriers:
         return None
 
     async def _not_connected(self, lane: Lane, outcome: Deferred) -> None:
+        if outcome.cause is Cause.UPSTREAM_AUTH and not lane.login_refused:
+            lane.login_refused = True
+            self._given.emit(
+                events.Alarm(
+                    about="a next host refuses our login",
+                    detail=f"{lane.name}: {outcome.reply}",
+                    hint="mend user name and password in [smarthost.NAME]; its mail"
+                    " waits, and expires as other mail does",
+                )
+            )
         if lane.connected:
             # Others are connected: it bears no more of us, but it is not down.
             lane.limit = lane.connected
             return
-        wait = self._options.interval(lane.failures + 1)
+        wait = self._options.interval(lane.failures + 1, retry_rule(outcome))
         lane.went_down(outcome, self._given.clock() + wait)
         await self._conclude_all(lane, outcome)
 

@@ -31,6 +31,7 @@ from sekisho.report.texts import Kind
 from sekisho.scheduler.flight import Job
 from sekisho.scheduler.lane import Lane
 from sekisho.scheduler.options import SchedulerOptions, Surroundings
+from sekisho.scheduler.schedule import RetryRule, cause_of, retry_rule
 
 _NEVER = float("inf")
 Reports = list[tuple[Message, Decision, Kind]]
@@ -124,14 +125,14 @@ class Judge:
             return _NEVER
         return flight.message.received_at + wait
 
-    def _next_attempt(self, attempt: _Attempt, place: int) -> float:
+    def _next_attempt(self, attempt: _Attempt, place: int, rule: RetryRule) -> float:
         options, chance = self._options, self._given.chance
         lane, job, now = attempt.lane, attempt.job, attempt.now
-        wait = options.interval(job.attempts[place] + 1)
+        wait = options.interval(job.attempts[place] + 1, rule)
         at = now + wait + wait * options.jitter * chance()
         if at < lane.down_until:
             # Not before the lane's own next try, and not all of it in one moment.
-            spread = options.interval(max(1, lane.failures)) * options.jitter
+            spread = options.interval(max(1, lane.failures), rule) * options.jitter
             at = lane.down_until + spread * chance()
         # A notice and an expiry tell of an attempt, so there is one at their time.
         if now < (notice_at := self._notice_at(job, place)):
@@ -140,8 +141,8 @@ class Judge:
 
     def _defer(self, attempt: _Attempt, place: int, outcome: Deferred) -> Result:
         job = attempt.job
-        at = self._next_attempt(attempt, place)
-        cause = outcome.cause.value
+        at = self._next_attempt(attempt, place, retry_rule(outcome))
+        cause = cause_of(outcome)
         self._emit(
             events.Deferred(
                 message=job.flight.name,
@@ -166,11 +167,11 @@ class Judge:
                 destination=attempt.lane.name,
                 host=outcome.host,
                 reply=str(outcome.reply),
-                cause=outcome.cause.value,
+                cause=cause_of(outcome),
                 attempt=job.attempts[place] + 1,
             )
         )
-        said, cause = _last_reply(outcome), outcome.cause.value
+        said, cause = _last_reply(outcome), cause_of(outcome)
         return Result(job.indexes[place], State.FAILED, said, cause=cause)
 
     def _deliver(self, attempt: _Attempt, place: int, outcome: Delivered) -> Result:

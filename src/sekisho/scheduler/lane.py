@@ -37,6 +37,7 @@ class Lane:
         down_until: Unix seconds, 0 while it is not down.
         down_by: The outcome that it is down by.
         failures: Connections failed in a row.
+        login_refused: Operators know that our login is refused there.
 
     """
 
@@ -50,6 +51,7 @@ class Lane:
         "idle",
         "jobs",
         "limit",
+        "login_refused",
         "name",
         "proven",
     )
@@ -66,6 +68,7 @@ class Lane:
         self.down_until = 0.0
         self.down_by: Deferred | None = None
         self.failures = 0
+        self.login_refused = False
 
     @property
     def wants_carrier(self) -> bool:
@@ -94,6 +97,7 @@ class Lane:
 
     def came_up(self) -> None:
         """Somebody connected."""
+        self.login_refused = False
         self.proven = True
         self.down_until = 0.0
         self.down_by = None

@@ -1,8 +1,8 @@
 """The scheduler's schedule, its bounds, and what it is given from outside."""
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from sekisho.delivery.carrier import Carrier
@@ -14,6 +14,7 @@ from sekisho.model.route import Destination
 from sekisho.observe.events import Event
 from sekisho.report.case import Affected
 from sekisho.report.texts import Kind
+from sekisho.scheduler.schedule import RetryRule
 
 
 class Courier(Protocol):
@@ -40,6 +41,7 @@ class SchedulerOptions:
 
     Attributes:
         retry_seconds: From the n-th failed attempt to the next; the last repeats.
+        retry_by_rule: The same for causes that have a schedule of their own.
         jitter: Each interval is made longer by up to this part of it, so that what
             failed together does not come back together.
         expire_seconds: After so long since its arrival a message is given up.
@@ -58,6 +60,9 @@ class SchedulerOptions:
     """
 
     retry_seconds: tuple[float, ...] = (300.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0)
+    retry_by_rule: Mapping[RetryRule, Sequence[float]] = field(
+        default_factory=dict[RetryRule, Sequence[float]]
+    )
     jitter: float = 0.1
     expire_seconds: float = 2 * 86_400.0
     delay_notice_seconds: float = 4 * 3600.0
@@ -70,9 +75,10 @@ class SchedulerOptions:
     max_bytes: int = 64 * 1024 * 1024
     page: int = 500
 
-    def interval(self, attempts: int) -> float:
+    def interval(self, attempts: int, rule: RetryRule) -> float:
         """Seconds from the n-th failed attempt to the next."""
-        return self.retry_seconds[min(attempts, len(self.retry_seconds)) - 1]
+        seconds = self.retry_by_rule.get(rule, self.retry_seconds)
+        return seconds[min(attempts, len(seconds)) - 1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
