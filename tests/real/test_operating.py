@@ -401,3 +401,36 @@ def test_every_listener_has_the_same_policy_on_ipv6(
         client.ehlo()
         assert client.say("MAIL FROM:<a@outside.test>").status == "530 5.7.0"
     assert service.wait_for_event("session.opened")["client"] == "::1"
+
+
+def test_sendmail_adds_the_from_that_callers_leave_to_it(
+    serve: Serve, sink: RecordingSink
+) -> None:
+    service = serve(plain_settings(sink.url), users=False)
+    known, content = f"known@{OWN}", b""
+    for number, text in enumerate(
+        (b"To: known@own.test\nBcc: x@own.test\n\nhi\n", b"no header at all\n")
+    ):
+        arguments = ("sendmail", "-F", "A Printer", "-f", "shop@own.test", known)
+        service.run(*arguments, data=text).well()
+        content = sink.wait_for_messages(number + 1)[number].content
+        assert b"\r\nFrom: A Printer <shop@own.test>\r\n" in content
+        assert b"Bcc" not in content
+    assert content.endswith(b"\r\n\r\nno header at all\r\n")
+
+
+def test_a_password_changes_without_bringing_scram_keys_back(
+    serve: Serve, sink: RecordingSink
+) -> None:
+    service = serve(plain_settings(sink.url), users=False)
+    given = b"a fine password"
+    add = ("user", "add", "ann", "--no-scram", "--password-file", "-")
+    service.run(*add, data=given).well()
+    service.run("user", "passwd", "ann", "--password-file", "-", data=given).well()
+    assert told(service, "user", "list")[0]["scram"] is False
+    service.run("user", "groups", "ann", "it", "staff").well()
+    assert told(service, "user", "list")[0]["groups"] == ["it", "staff"]
+    assert told(service, "user", "locked") == []
+    for file in ("queue/queue.db", "timeline.db", "accounts.db"):
+        path = service.folder / "data" / file
+        assert path.stat().st_mode & 0o077 == 0, file

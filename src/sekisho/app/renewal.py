@@ -14,6 +14,8 @@ from sekisho.config.tables import Tls
 from sekisho.net.tls import ServerTls, TlsFilesError, load_server_tls
 
 LOOK_SECONDS = 30.0
+CERTIFICATE = "certificate"
+"""What its alarm is about."""
 
 Tell = Callable[[str, str, str], None]
 """About what, in which detail, with which hint."""
@@ -56,7 +58,7 @@ class CertificateWatch:
             self._taken(load_server_tls(self._files.certificate, self._files.key))
         except TlsFilesError as error:
             hint = f"the old certificate is still used; {error.hint}"
-            self._tell("certificate", str(error), hint)
+            self._tell(CERTIFICATE, str(error), hint)
 
     def _look(self) -> _Seen:
         return tuple(map(_stamp, (self._files.certificate, self._files.key)))

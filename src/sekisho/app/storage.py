@@ -1,5 +1,6 @@
 """What lies in ``data_dir``, and how it is opened."""
 
+import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
@@ -49,7 +50,12 @@ def open_queue(config: Config) -> Queue:
         min_free_bytes=service_limits(config).min_free_bytes,
         destinations=lambda address, path: str(destination_for(table, address, path)),
     )
-    return Queue.open(config.data_dir / QUEUE_NAME, options=options)
+    # Its files hold mail; whatever the folder's mode came to be, they are ours alone.
+    mask = os.umask(0o077)
+    try:
+        return Queue.open(config.data_dir / QUEUE_NAME, options=options)
+    finally:
+        os.umask(mask)
 
 
 def _make(folder: Path) -> None:

@@ -8,7 +8,7 @@ from sekisho.app.control import Refusal
 from sekisho.app.storage import timeline_path
 from sekisho.app.wiring import unix_seconds
 from sekisho.config.schema import Config
-from sekisho.observe.events import Alarm
+from sekisho.observe.events import Alarm, Event
 from sekisho.observe.log import Log, LogFormat, to_descriptor
 from sekisho.observe.metrics import Metrics, OwnLosses, QueueFigures
 from sekisho.observe.metrics_server import MetricsServer
@@ -21,6 +21,9 @@ STATS_SECONDS = 15.0
 MAX_ALARMS = 20
 """Alarms that `sekisho ping` tells, the latest of each kind."""
 
+ALARM_SECONDS = 3600.0
+"""How long it tells them, unless the matter is settled before."""
+
 
 class Watch:
     """Where everything that happens is written down."""
@@ -29,8 +32,7 @@ class Watch:
         self._observer = observer
         self._log = log
         self._timeline = timeline
-        self._alarms: dict[str, str] = {}
-        self.emit = observer.emit
+        self._alarms: dict[str, tuple[float, str]] = {}
         self.figures = QueueFigures()
 
     @classmethod
@@ -66,15 +68,31 @@ class Watch:
             await _serve_metrics(config, metrics, closing)
         return watch
 
+    def emit(self, event: Event) -> None:
+        """Write an event down; what an alarm is about is told to `sekisho ping` too."""
+        if isinstance(event, Alarm):
+            self._alarms.pop(event.about, None)
+            self._alarms[event.about] = (unix_seconds(), event.detail)
+            if len(self._alarms) > MAX_ALARMS:
+                del self._alarms[next(iter(self._alarms))]
+        self._observer.emit(event)
+
     def alarm(self, about: str, detail: str, hint: str) -> None:
-        """Tell an operator: in the log, and to `sekisho ping`."""
-        if len(self._alarms) < MAX_ALARMS:
-            self._alarms[about] = detail
+        """Tell an operator."""
         self.emit(Alarm(about, detail, hint))
+
+    def settled(self, about: str) -> None:
+        """Take an alarm back: the matter is in order again."""
+        self._alarms.pop(about, None)
 
     def alarms(self) -> list[str]:
         """What an operator has to look at."""
-        return [f"{about}: {detail}" for about, detail in self._alarms.items()]
+        since = unix_seconds() - ALARM_SECONDS
+        return [
+            f"{about}: {detail}"
+            for about, (at, detail) in self._alarms.items()
+            if at >= since
+        ]
 
     def flush(self) -> None:
         """Write the log's waiting lines."""

@@ -1,5 +1,6 @@
 """``sekisho check``: the configuration, whole, and the proof that it is closed."""
 
+import socket
 import sys
 from datetime import UTC, datetime
 from math import isinf
@@ -43,7 +44,7 @@ def check_command(config_file: str | None, as_json: bool) -> None:
     accounts, unread = known_accounts(config)
     policy = policy_of(config, seen)
     proof = prove_policy(policy, accounts, seen, unix_seconds())
-    unseen = [*seen.unseen, *unread]
+    unseen = [*seen.unseen, *unread, *_elsewhere(config)]
     broken = _broken_files(config)
     if as_json:
         print_json(_as_json(proof, unseen, broken))
@@ -51,6 +52,17 @@ def check_command(config_file: str | None, as_json: bool) -> None:
         _print(proof, unseen, broken)
     if broken or not proof.is_closed:
         sys.exit(1)
+
+
+def _elsewhere(config: Config) -> list[str]:
+    """Gateways and bridges are those of the machine that looks."""
+    here = socket.getfqdn()
+    if here == config.hostname:
+        return []
+    return [
+        f"whether this machine ({here}) is the one that serves: gateways, bridges "
+        "and accounts are those found here"
+    ]
 
 
 def _broken_files(config: Config) -> list[str]:

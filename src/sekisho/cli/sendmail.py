@@ -13,7 +13,7 @@ import socket
 import sys
 import tempfile
 from email.parser import BytesHeaderParser
-from email.utils import getaddresses
+from email.utils import formataddr, getaddresses
 from pathlib import Path
 from typing import IO, NoReturn
 
@@ -36,7 +36,12 @@ from sekisho.model.outcome import Deferred, Delivered, Outcome
 from sekisho.model.route import TlsPolicy
 from sekisho.net.unix import reachable_socket
 from sekisho.session.client_events import ClientProfile
-from sekisho.wire.header import header_end, needs_smtputf8
+from sekisho.wire.header import (
+    begins_with_field,
+    field_values,
+    header_end,
+    needs_smtputf8,
+)
 
 EX_USAGE, EX_NOUSER, EX_TEMPFAIL, EX_NOPERM = 64, 67, 75, 77
 MEMORY_BYTES = 64 * 1024
@@ -53,7 +58,7 @@ _BCC = re.compile(
 @click.option("-t", "from_header", is_flag=True, help="recipients stand in the header")
 @click.option("-i", "ignore_dots", is_flag=True, help="a lone dot does not end it")
 @click.option("-f", "-r", "sender", metavar="A", help="the reverse-path")
-@click.option("-F", "full_name", metavar="NAME", help="taken, and not used")
+@click.option("-F", "full_name", metavar="NAME", help="for a From that is missing")
 @click.option(
     "-o", "options", multiple=True, metavar="X", help="-oi is -i; others are not used"
 )
@@ -75,7 +80,7 @@ def sendmail_command(  # noqa: PLR0913 - one parameter an option
     switches: bool,
 ) -> None:
     """Take a message from standard input and queue it."""
-    del full_name, not_used, switches
+    del not_used, switches
     if mode != "m":
         _leave(EX_USAGE, f"-b{mode} is not supported")
     path, hostname = _where(config_file)
@@ -87,7 +92,17 @@ def sendmail_command(  # noqa: PLR0913 - one parameter an option
         if not recipients:
             _leave(EX_USAGE, "no recipients: name them, or use -t")
         reverse_path = _reverse_path(sender, hostname)
-        letter = _letter(raw, header, reverse_path, recipients, eight_bit=eight_bit)
+        author = (full_name or "", str(_address(sender or "", hostname)))
+        shown = _shown(header, author)
+        envelope = Envelope(
+            reverse_path=reverse_path,
+            recipients=tuple(Recipient(one) for one in recipients),
+            body=BodyKind.EIGHT_BIT_MIME if eight_bit else BodyKind.SEVEN_BIT,
+            smtputf8=needs_smtputf8(shown)
+            or not all(one.is_ascii for one in recipients),
+        )
+        raw.seek(len(header))
+        letter = _letter(raw, shown, envelope)
         outcomes = _submit(path, letter, hostname)
     _tell(recipients, outcomes)
 
@@ -122,9 +137,10 @@ def _read(raw: IO[bytes], *, keeps_dots: bool) -> bool:
 
 
 def _header(raw: IO[bytes]) -> bytes:
+    """The header section; nothing where what came begins with no field."""
     raw.seek(0)
     start = raw.read(MAX_HEADER_BYTES)
-    return start[: header_end(start)]
+    return start[: header_end(start)] if begins_with_field(start) else b""
 
 
 def _in_header(header: bytes) -> list[str]:
@@ -135,31 +151,28 @@ def _in_header(header: bytes) -> list[str]:
     return [address for _, address in getaddresses(values) if address]
 
 
-def _letter(
-    raw: IO[bytes],
-    header: bytes,
-    path: ReversePath,
-    recipients: list[Address],
-    *,
-    eight_bit: bool,
-) -> Letter:
-    """The message without Bcc, which is for the envelope alone (RFC 5322 §3.6.3)."""
+def _shown(header: bytes, author: tuple[str, str]) -> bytes:
+    """The header as it is sent.
+
+    Without Bcc, which is for the envelope alone (RFC 5322 §3.6.3), and with the From
+    that callers of sendmail(8) leave to it.
+    """
     shown = _BCC.sub(b"", header)
-    rest: IO[bytes] = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115 - lives as long as the letter
-    rest.write(shown)
-    raw.seek(len(header))
-    while piece := raw.read(MEMORY_BYTES):
-        rest.write(piece)
-    size = rest.tell()
-    rest.seek(0)
-    utf8 = needs_smtputf8(shown) or not all(one.is_ascii for one in recipients)
-    envelope = Envelope(
-        reverse_path=path,
-        recipients=tuple(Recipient(one) for one in recipients),
-        body=BodyKind.EIGHT_BIT_MIME if eight_bit else BodyKind.SEVEN_BIT,
-        smtputf8=utf8,
-    )
-    return Letter(envelope, rest, size, eight_bit, utf8)
+    if field_values(header, b"from"):
+        return shown
+    field = f"From: {formataddr(author)}\r\n".encode()
+    return field + shown if header else field + b"\r\n"
+
+
+def _letter(rest: IO[bytes], header: bytes, envelope: Envelope) -> Letter:
+    whole: IO[bytes] = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115 - lives as long as the letter
+    whole.write(header)
+    while piece := rest.read(MEMORY_BYTES):
+        whole.write(piece)
+    size = whole.tell()
+    whole.seek(0)
+    eight_bit = envelope.body is BodyKind.EIGHT_BIT_MIME
+    return Letter(envelope, whole, size, eight_bit, envelope.smtputf8)
 
 
 def _recipient(text: str, hostname: str) -> Address:
@@ -170,9 +183,12 @@ def _recipient(text: str, hostname: str) -> Address:
 
 
 def _reverse_path(sender: str | None, hostname: str) -> ReversePath:
-    if sender in ("<>", ""):
-        return NULL_PATH
-    text = sender or getpass.getuser()
+    return NULL_PATH if sender in ("<>", "") else _address(sender or "", hostname)
+
+
+def _address(sender: str, hostname: str) -> Address:
+    """Whom the message is from: as named, else who calls."""
+    text = sender.strip("<>") or getpass.getuser()
     try:
         return parse_address(text if "@" in text else f"{text}@{hostname}")
     except AddressError as error:

@@ -122,6 +122,29 @@ def addresses_of(config_file: str | None, **arguments: Any) -> None:  # noqa: AN
     click.echo(f"{changed['name']} may send from: {', '.join(changed['addresses'])}")
 
 
+@user_command.command("groups")
+@config_option
+@click.argument("name")
+@click.argument("groups", nargs=-1)
+def groups_of(config_file: str | None, **arguments: Any) -> None:  # noqa: ANN401 - click's options
+    """Say anew which groups an account is in."""
+    changed = perform(read_config(config_file), "user.groups", arguments)
+    click.echo(f"{changed['name']} is in: {', '.join(changed['groups']) or 'none'}")
+
+
+@user_command.command("locked")
+@config_option
+@json_option
+def locked(config_file: str | None, as_json: bool) -> None:
+    """List who is locked out now."""
+    told = perform(read_config(config_file), "user.locked", {})
+    if as_json:
+        print_json(told)
+        return
+    for one in told or ["nobody is locked out"]:
+        click.echo(one)
+
+
 @user_command.command("unlock")
 @config_option
 @click.option("--name", help="the account")

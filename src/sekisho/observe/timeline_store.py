@@ -279,6 +279,7 @@ def _newest(
 
 def _opened(path: Path) -> apsw.Connection:
     connection = apsw.Connection(str(path))
+    path.chmod(0o600)
     try:
         connection.set_busy_timeout(_BUSY_MILLISECONDS)
         _require_known(connection.pragma("user_version"))
