@@ -22,7 +22,10 @@ async def queue(tmp_path: Path) -> AsyncIterator[Queue]:
 
 @pytest_asyncio.fixture
 async def world(queue: Queue) -> AsyncIterator[World]:
-    made = World(queue, SchedulerOptions(retry_seconds=RETRY, jitter=0.0))
+    options = SchedulerOptions(
+        retry_seconds=RETRY, jitter=0.0, first_carriers_per_destination=20
+    )
+    made = World(queue, options)
     yield made
     made.gate.set()
     await made.scheduler.stop(1)

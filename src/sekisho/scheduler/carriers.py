@@ -17,7 +17,7 @@ from sekisho.observe import events
 from sekisho.scheduler.flight import Job
 from sekisho.scheduler.lane import Lane
 from sekisho.scheduler.options import SchedulerOptions, Surroundings
-from sekisho.scheduler.schedule import retry_rule
+from sekisho.scheduler.schedule import is_too_much, retry_rule
 
 _YIELD_EVERY = 100
 """Jobs concluded at once before others have their turn."""
@@ -100,7 +100,7 @@ class Carriers:
 
     async def _carry(self, lane: Lane) -> None:
         try:
-            while lane.jobs and not self._ending:
+            while lane.jobs and lane.connected < lane.limit and not self._ending:
                 carrier = await self._connect(lane)
                 if carrier is None:
                     return
@@ -121,6 +121,8 @@ class Carriers:
                 await self._may_carry.wait()
             elif lane.jobs:
                 carried += await self._carry_one(lane, carrier)
+                if lane.connected > lane.limit:
+                    return  # The host bears fewer of us than there are.
             elif not await self._next_job(lane):
                 return
 
@@ -144,10 +146,19 @@ class Carriers:
         if len(outcomes) != len(job.recipients):
             error = ValueError("not one outcome a recipient")
             outcomes = (self._crashed(lane, error),) * len(job.recipients)
-        self._conclude(lane, job, outcomes, clock() - begun)
+        ended = clock()
+        last = outcomes[-1]  # What ends a session reaches those still undecided.
+        if isinstance(last, Deferred):
+            if is_too_much(last):
+                lane.bears_less(begun, ended)
+        elif lane.limit < lane.most:
+            lane.went_well()
+            self.serve(lane)
+        self._conclude(lane, job, outcomes, ended - begun)
         return 1
 
     async def _connect(self, lane: Lane) -> Carrier | None:
+        begun = asyncio.get_running_loop().time()
         try:
             carrier = await self._given.courier.connect(lane.destination)
         except Exception as error:  # noqa: BLE001 - one task's mistake is its own
@@ -157,7 +168,7 @@ class Carriers:
             carrier = Deferred(carrier.cause, carrier.reply, carrier.host)
         match carrier:
             case Deferred():
-                await self._not_connected(lane, carrier)
+                await self._not_connected(lane, carrier, begun)
             case Failed():
                 await self._conclude_all(lane, carrier)
             case _:
@@ -169,7 +180,7 @@ class Carriers:
                 return carrier
         return None
 
-    async def _not_connected(self, lane: Lane, outcome: Deferred) -> None:
+    async def _not_connected(self, lane: Lane, outcome: Deferred, begun: float) -> None:
         if outcome.cause is Cause.UPSTREAM_AUTH and not lane.login_refused:
             lane.login_refused = True
             self._given.emit(
@@ -182,7 +193,8 @@ class Carriers:
             )
         if lane.connected:
             # Others are connected: it bears no more of us, but it is not down.
-            lane.limit = lane.connected
+            lane.bears_less(begun, asyncio.get_running_loop().time())
+            lane.limit = min(lane.limit, lane.connected)
             return
         wait = self._options.interval(lane.failures + 1, retry_rule(outcome))
         lane.went_down(outcome, self._given.clock() + wait)

@@ -1,12 +1,18 @@
-"""One destination: its jobs, its carriers, and whether it is down.
+"""One destination: its jobs, its carriers, how many it bears, whether it is down.
 
 A destination nobody could connect to is *down* until its next step of the schedule:
 what comes for it meanwhile is deferred by the same outcome, without another try. So a
 dead host costs one connection attempt a step, whatever waits for it. The lane keeps
 its own count of failures, since its mail is of every age.
+
+How many connections it bears is found out (additive increase, multiplicative
+decrease): one more whenever as many jobs as the limit went well, half as many when the
+host says or shows that it is too much. What began before the last halving says nothing
+new: twenty connections that are refused together halve the limit once.
 """
 
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sekisho.model.outcome import Deferred
@@ -18,6 +24,28 @@ if TYPE_CHECKING:
     from sekisho.scheduler.flight import Job
 
 _REMEMBER_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationFigures:
+    """How a destination stands, for operators.
+
+    Attributes:
+        destination: Where to, as the queue spells it.
+        waiting: Transactions in memory that are not begun.
+        carriers: Connections open or being opened.
+        limit: How many there may be now.
+        down_until: Unix seconds of the next try, 0 while it is not down.
+        down_by: What the last try came to, empty while it is not down.
+
+    """
+
+    destination: str
+    waiting: int
+    carriers: int
+    limit: int
+    down_until: float
+    down_by: str
 
 
 class Lane:
@@ -32,6 +60,9 @@ class Lane:
         idle: Those of them that wait for a job, and since when (the loop's time); the
             last is the most recently used.
         limit: How many carriers it may have now.
+        most: How many it may ever have.
+        credit: Jobs that went well since the limit last changed.
+        shrunk_at: When it was last halved (the loop's time).
         proven: Somebody connected since it was last down. Before that, one carrier
             tries: twenty at once would be twenty tries of a dead host.
         down_until: Unix seconds, 0 while it is not down.
@@ -44,6 +75,7 @@ class Lane:
     __slots__ = (
         "carriers",
         "connected",
+        "credit",
         "destination",
         "down_by",
         "down_until",
@@ -52,18 +84,23 @@ class Lane:
         "jobs",
         "limit",
         "login_refused",
+        "most",
         "name",
         "proven",
+        "shrunk_at",
     )
 
-    def __init__(self, destination: Destination, limit: int) -> None:
+    def __init__(self, destination: Destination, limit: int, most: int) -> None:
         self.destination = destination
         self.name = str(destination)
         self.jobs: deque[Job] = deque()
         self.carriers = 0
         self.connected = 0
         self.idle: list[tuple[asyncio.Future[bool], float]] = []
-        self.limit = limit
+        self.limit = min(limit, most)
+        self.most = most
+        self.credit = 0
+        self.shrunk_at = float("-inf")
         self.proven = False
         self.down_until = 0.0
         self.down_by: Deferred | None = None
@@ -90,6 +127,32 @@ class Lane:
             waiting, _ = self.idle.pop(0)
             if not waiting.done():
                 waiting.set_result(False)
+
+    def went_well(self) -> None:
+        """A job found the host at ease; called while the limit is below the most."""
+        self.credit += 1
+        if self.credit >= self.limit:
+            self.credit = 0
+            self.limit += 1
+
+    def bears_less(self, begun: float, now: float) -> None:
+        """What began then (the loop's time) was too much for the host."""
+        if begun >= self.shrunk_at:
+            self.shrunk_at = now
+            self.credit = 0
+            self.limit = max(1, self.limit // 2)
+
+    def figures(self, now: float) -> DestinationFigures:
+        """How it stands (now in unix seconds)."""
+        down = self.is_down(now)
+        return DestinationFigures(
+            self.name,
+            len(self.jobs),
+            self.carriers,
+            self.limit,
+            self.down_until if down else 0.0,
+            str(down.reply) if down else "",
+        )
 
     def is_down(self, now: float) -> Deferred | None:
         """The outcome for what comes now, while it is down."""

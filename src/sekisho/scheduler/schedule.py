@@ -73,6 +73,16 @@ def _by_reply(reply: Reply) -> RetryRule:
     return rule or RetryRule.OTHER
 
 
+_TOO_MUCH = frozenset({421, 451})
+
+
+def is_too_much(outcome: Deferred) -> bool:
+    """Whether the host says or shows that it has too much of us at once."""
+    if outcome.cause is Cause.REMOTE_REPLY:
+        return outcome.reply.code in _TOO_MUCH
+    return outcome.cause is Cause.TIMEOUT
+
+
 def cause_of(outcome: Deferred | Failed) -> str:
     """Why it was not delivered, in a word or two: for logs and operators."""
     if isinstance(outcome, Deferred) and outcome.cause is Cause.REMOTE_REPLY:

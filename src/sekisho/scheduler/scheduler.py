@@ -44,7 +44,7 @@ from sekisho.queue.store import Queue
 from sekisho.scheduler.carriers import Carriers
 from sekisho.scheduler.flight import Flight, Job
 from sekisho.scheduler.judge import Judge, Reports
-from sekisho.scheduler.lane import Lane
+from sekisho.scheduler.lane import DestinationFigures, Lane
 from sekisho.scheduler.options import SchedulerOptions, Surroundings
 
 _TICK_SECONDS = 1.0
@@ -105,6 +105,11 @@ class Scheduler:
         for lane in self._lanes.values():
             lane.probe_now()
         self._note_due(float("-inf"))
+
+    def destinations(self) -> list[DestinationFigures]:
+        """How each destination stands that it has to do with, or lately had."""
+        now = self._given.clock()
+        return [lane.figures(now) for lane in self._lanes.values()]
 
     async def run(self) -> None:
         """Load what becomes due, until `stop`."""
@@ -167,8 +172,11 @@ class Scheduler:
     def _lane(self, destination: Destination) -> Lane:
         lane = self._lanes.get(destination)
         if lane is None:
-            limit = self._options.max_carriers_per_destination
-            lane = self._lanes[destination] = Lane(destination, limit)
+            lane = self._lanes[destination] = Lane(
+                destination,
+                self._options.first_carriers_per_destination,
+                self._options.max_carriers_per_destination,
+            )
         return lane
 
     # Loading mail
@@ -359,13 +367,11 @@ class Scheduler:
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()
-        most = self._options.max_carriers_per_destination
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             self._carriers.end_idle(loop.time() - self._options.idle_seconds)
             now = self._given.clock()
             for destination, lane in list(self._lanes.items()):
-                lane.limit = min(most, lane.limit + 1)
                 if lane.is_forgotten(now):
                     del self._lanes[destination]
             self._store_again()
