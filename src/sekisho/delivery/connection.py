@@ -21,14 +21,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import cast
 
-from sekisho.delivery.content import (
-    Bodies,
-    file_facts,
-    inline_facts,
-    pieces,
-    whole,
-)
-from sekisho.model.content import InlineBody
+from sekisho.delivery.content import Bodies
+from sekisho.delivery.conversion import Outgoing, outgoing
 from sekisho.model.envelope import Recipient
 from sekisho.model.message import Message
 from sekisho.model.outcome import Cause, Deferred, Failed, Outcome
@@ -140,20 +134,18 @@ class Connection(asyncio.Protocol):
         self, message: Message, recipients: Sequence[Recipient], bodies: Bodies
     ) -> tuple[Outcome, ...]:
         """Carry out one transaction; outcomes in the order of the recipients."""
-        content, envelope = message.content, message.envelope
         self.content_begun = False
         try:
-            if isinstance(content.body, InlineBody):
-                data = whole(content, content.body)
-                facts = inline_facts(envelope, data)
-                self._inline = data
-            else:
-                offered = self.session.offered
-                facts = await file_facts(envelope, content, bodies, offered)
-            self.session.send(envelope, recipients, facts, self._loop.time())
+            going = await outgoing(message, bodies, self.session.offered)
+            if isinstance(going, Reply):
+                failed = Failed(Cause.CONVERSION, going, self._profile.host)
+                return (failed,) * len(recipients)
+            self._inline = going.inline
+            now = self._loop.time()
+            self.session.send(going.envelope, recipients, going.facts, now)
             self._react()
             if (event := await self._event()) == _CONTENT_WANTED:
-                await self._stream(message, bodies)
+                await self._stream(going, bodies)
                 event = await self._event()
         except OSError:
             # Before the first command: the connection is as good as before.
@@ -166,11 +158,11 @@ class Connection(asyncio.Protocol):
             self._inline = None
         return cast("TransactionDone", event).outcomes
 
-    async def _stream(self, message: Message, bodies: Bodies) -> None:
+    async def _stream(self, going: Outgoing, bodies: Bodies) -> None:
         session = self.session
         self.content_begun = True
         try:
-            async for piece in pieces(message.content, bodies):
+            async for piece in going.pieces(bodies):
                 session.content(piece, self._loop.time())
                 self._react()
                 if self._drained is not None:

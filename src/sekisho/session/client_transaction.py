@@ -15,9 +15,10 @@ Rules:
   means nothing (RFC 2920 §3.1); if even MAIL was refused, the peer is not to be
   trusted with a dot, and the connection is given up.
 - What the next host cannot take is found before MAIL: SMTPUTF8 5.6.7 (for one
-  recipient where only its address needs it), BINARYMIME 5.6.1, size 5.3.4. Content
-  with octets above 127 for a host without 8BITMIME is 5.6.3 until it is converted;
-  content that is 7-bit in truth is sent whatever was declared.
+  recipient where only its address needs it), BINARYMIME 5.6.1, size 5.3.4, octets
+  above 127 for a host without 8BITMIME 5.6.3. Content that can be converted was
+  converted before it came here (`sekisho.delivery.conversion`); what is 7-bit in truth
+  is sent whatever was declared.
 - A recipient beyond LIMITS RCPTMAX, and one refused with 552 (RFC 5321 §4.5.3.1.10),
   is deferred: it goes with the next transaction.
 - An outcome once written stays. What comes later (421, a lost connection) reaches
