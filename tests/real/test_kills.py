@@ -1,0 +1,99 @@
+"""kill -9 at random moments under load: what was answered 250 arrives, all of it."""
+
+import random
+import threading
+import time
+from contextlib import suppress
+
+import pytest
+
+from peers.dialogue import Dialogue
+from peers.process import wait_for
+from peers.service import OWN, Service
+from peers.sink import RecordingSink
+from real.messages import a_message, stuffed
+from real.test_durability import Serve, settings_for
+
+CLIENTS = 6
+SENDER = "a@outside.test"
+
+
+class Load:
+    """Clients that send until the service is gone, and remember what was answered."""
+
+    def __init__(self, service: Service, name: str, body: str) -> None:
+        self._service = service
+        self._name = name
+        self._body = body
+        self.acknowledged: list[str] = []
+        self._threads = [
+            threading.Thread(target=self._client, args=(number,), daemon=True)
+            for number in range(CLIENTS)
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def join(self) -> None:
+        for thread in self._threads:
+            thread.join(20)
+            assert not thread.is_alive()
+
+    def _client(self, number: int) -> None:
+        # A connection that breaks is what this test is about.
+        broken = suppress(OSError, EOFError, AssertionError, ValueError)
+        with broken, self._service.dial("mx") as client:
+            client.ehlo()
+            for count in range(10_000):
+                self._send(client, f"{self._name}-{number}-{count}")
+
+    def _send(self, client: Dialogue, mark: str) -> None:
+        assert client.say(f"MAIL FROM:<{SENDER}>").code == 250
+        assert client.say(f"RCPT TO:<known@{OWN}>").code == 250
+        assert client.say("DATA").code == 354
+        client.send(stuffed(a_message(mark, author=SENDER, body=self._body)))
+        if client.reply().code == 250:
+            self.acknowledged.append(mark)
+
+
+def kill_rounds(serve: Serve, sink: RecordingSink, rounds: int) -> tuple[int, int]:
+    """Kill so often; give how many were acknowledged, and how many came twice."""
+    chance = random.Random(rounds)
+    service = serve(settings_for(sink), users=False)
+    acknowledged: set[str] = set()
+    for number in range(rounds):
+        body = "x" * 70 + "\r\n"
+        load = Load(service, f"round{number}", body * chance.choice((1, 50, 1500)))
+        load.start()
+        time.sleep(chance.uniform(0.1, 1.0))
+        service.kill()
+        load.join()
+        acknowledged.update(load.acknowledged)
+        service.start()
+    wait_for("an empty queue", lambda: service.queue() == [], seconds=60)
+    arrived = [
+        line.removeprefix(b"Subject: ").decode()
+        for message in sink.messages
+        for line in message.content.split(b"\r\n\r\n", 1)[0].split(b"\r\n")
+        if line.startswith(b"Subject: ")
+    ]
+    assert acknowledged
+    assert acknowledged - set(arrived) == set()
+    return len(acknowledged), len(arrived) - len(set(arrived))
+
+
+@pytest.mark.timeout(120)
+def test_nothing_acknowledged_is_lost(serve: Serve, sink: RecordingSink) -> None:
+    kill_rounds(serve, sink, 3)
+
+
+@pytest.mark.deep
+@pytest.mark.timeout(900)
+def test_nothing_acknowledged_is_lost_in_many_rounds(
+    serve: Serve, sink: RecordingSink
+) -> None:
+    acknowledged, twice = kill_rounds(serve, sink, 30)
+    print(f"{acknowledged} acknowledged, none lost, {twice} came twice")  # noqa: T201 - the figure
+    # What was in flight when it was killed, and the window of the next group.
+    assert twice <= 30 * (20 + 200)
