@@ -21,6 +21,7 @@ class Cause(Enum):
     CONVERSION = "next host lacks an extension"
     LOCAL = "local delivery"
     EXPIRED = "expired"
+    PAUSED = "paused by an operator"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,17 @@ from itertools import chain
 from typing import Any, assert_never
 
 from sekisho.model.ids import MessageId
-from sekisho.queue.operations import Act, Acted, Answer, Operation, Put, Release, Settle
+from sekisho.queue.operations import (
+    Act,
+    Acted,
+    Answer,
+    Operation,
+    Pause,
+    Put,
+    Release,
+    Resume,
+    Settle,
+)
 from sekisho.queue.records import UNFINISHED, WAITING, Action, Result, Settled, State
 from sekisho.queue.rows import INDEX_MASK, PreparedMessage, released_facts
 from sekisho.queue.schema import INDEX_BITS
@@ -41,14 +51,15 @@ _INSERTS = {
 _UPDATE = """
 UPDATE recipient SET
   state = iif(state = 2 AND ?1 = 1, 2, ?1),
-  attempts = attempts + 1, next_attempt = ?2, last_reply = ?3, cause = ?4,
+  attempts = attempts + ?6, next_attempt = ?2, last_reply = ?3, cause = ?4,
   delay_told_at = max(delay_told_at, ?5)
-WHERE key = ?6 AND state < 4
+WHERE key = ?7 AND state < 4
 """
 """A recipient held meanwhile stays held when the attempt is deferred (2 is HELD, 1 is
 DEFERRED); a final one stays final (4 and above)."""
 
-_FINAL = (State.DELIVERED, State.FAILED)
+_PAUSE = "INSERT OR IGNORE INTO paused(destination, since) VALUES (?, ?)"
+_RESUME = "DELETE FROM paused WHERE destination = ?"
 
 
 class Group:
@@ -83,6 +94,12 @@ class Group:
                 return self._act(one)
             case Release():
                 return self._release(one)
+            case Pause():
+                self._execute(_PAUSE, (one.destination, one.since))
+                return None
+            case Resume():
+                self._execute(_RESUME, (one.destination,))
+                return None
             case _:
                 assert_never(one)
 
@@ -145,6 +162,7 @@ class Group:
                     one.last_reply,
                     one.cause,
                     one.delay_told_at,
+                    one.tries,
                     base + one.index,
                 )
                 for one in results

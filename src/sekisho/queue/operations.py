@@ -65,6 +65,21 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """Remember that an operator paused a destination, since when (unix seconds)."""
+
+    destination: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Forget that a destination is paused."""
+
+    destination: str
+
+
+@dataclass(frozen=True, slots=True)
 class Acted:
     """What an `Act` or a `Release` did.
 
@@ -80,5 +95,5 @@ class Acted:
     last: int
 
 
-Operation: TypeAlias = Put | Settle | Act | Release
+Operation: TypeAlias = Put | Settle | Act | Release | Pause | Resume
 Answer: TypeAlias = Settled | Acted | Exception | None

@@ -158,6 +158,29 @@ class QueueReader:
             max(0.0, now - oldest[0][0]) if oldest else 0.0,
         )
 
+    def destinations(self, limit: int) -> dict[str, int]:
+        """Where mail waits to go, and for how many recipients; the most first."""
+        # Both walk over an index alone; few recipients are final and still here.
+        counts: dict[str, int] = dict(
+            self._execute(
+                "SELECT destination, count(*) FROM recipient GROUP BY destination "
+                "ORDER BY count(*) DESC LIMIT ?",
+                (limit,),
+            )
+        )
+        final: dict[str, int] = dict(
+            self._execute(
+                "SELECT destination, count(*) FROM recipient WHERE state >= ? "
+                "GROUP BY destination",
+                (int(State.DELIVERED),),
+            )
+        )
+        return {name: count - final.get(name, 0) for name, count in counts.items()}
+
+    def paused(self) -> dict[str, float]:
+        """Destinations that an operator paused, and since when (unix seconds)."""
+        return dict(self._execute("SELECT destination, since FROM paused"))
+
     # Rows
 
     def _numbers(self, query: str, bindings: tuple[Any, ...], limit: int) -> list[int]:

@@ -109,6 +109,7 @@ class Result:
         cause: Why it did not deliver, in a word or two.
         delay_told_at: Unix seconds, where the sender is told of the delay by one of
             the reports stored with it; 0 leaves what is stored.
+        tries: Attempts that it took: 1, or 0 where nobody tried.
 
     """
 
@@ -118,6 +119,7 @@ class Result:
     next_attempt: float = 0.0
     cause: str = ""
     delay_told_at: float = 0.0
+    tries: int = 1
 
 
 @dataclass(frozen=True, slots=True)

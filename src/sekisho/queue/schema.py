@@ -19,7 +19,7 @@ import apsw
 from sekisho.queue.errors import QueueError
 from sekisho.queue.sqlite import Connection, connect
 
-VERSION = 2
+VERSION = 3
 APPLICATION_ID = 0x53454B49
 INDEX_BITS = 20
 """A message has at most 2**20 recipients; `Limits.max_recipients` is far below."""
@@ -59,6 +59,12 @@ _MIGRATIONS = (
     """
     ALTER TABLE recipient ADD COLUMN cause TEXT NOT NULL DEFAULT '';
     ALTER TABLE recipient ADD COLUMN delay_told_at REAL NOT NULL DEFAULT 0;
+    """,
+    """
+    CREATE TABLE paused(
+      destination TEXT PRIMARY KEY,
+      since REAL NOT NULL
+    ) WITHOUT ROWID;
     """,
 )
 """One script a version: the n-th turns a file of version n into one of n + 1."""

@@ -35,7 +35,7 @@ from sekisho.model.message import Message
 from sekisho.queue.bodies import BodyFiles
 from sekisho.queue.errors import PutRefused, QueueError
 from sekisho.queue.file import QueueFile
-from sekisho.queue.operations import Act, Acted, Answer, Operation
+from sekisho.queue.operations import Act, Acted, Answer, Operation, Pause, Resume
 from sekisho.queue.reader import QueueReader
 from sekisho.queue.records import (
     Action,
@@ -97,6 +97,8 @@ class Queue:
 
     Attributes:
         bodies: Bodies above 64 KiB.
+        paused: Destinations that an operator paused, and since when (unix seconds);
+            as it is on disk.
 
     """
 
@@ -116,6 +118,7 @@ class Queue:
         try:
             self.bodies.sweep(self._file.body_files())
             self.reader = QueueReader(self._file.path)
+            self.paused = self.reader.paused()
         except apsw.Error as error:
             self._file.close()
             raise damaged(self._file.path, error) from error
@@ -130,6 +133,7 @@ class Queue:
         self._on_fatal: Callable[[str], None] = lambda _sentence: None
         self._count: Callable[[int, float], None] = lambda _size, _seconds: None
         self._watchers: list[Callable[[Action, Sequence[MessageId]], None]] = []
+        self._pause_watchers: list[Callable[[], None]] = []
 
     @classmethod
     def open(cls, folder: Path, *, options: QueueOptions | None = None) -> "Queue":
@@ -162,6 +166,10 @@ class Queue:
     def watch(self, seen: Callable[[Action, Sequence[MessageId]], None]) -> None:
         """Hear of what operators did, on the loop, after it is on disk."""
         self._watchers.append(seen)
+
+    def watch_pauses(self, seen: Callable[[], None]) -> None:
+        """Hear that `paused` has changed, on the loop."""
+        self._pause_watchers.append(seen)
 
     def count_commits(self, count: Callable[[int, float], None]) -> None:
         """Hear of each commit, in the writer's thread: operations and seconds."""
@@ -250,6 +258,25 @@ class Queue:
         self._tell(Action.RELEASE, acted)
         return acted.recipients
 
+    async def pause(self, destination: str, now: float) -> None:
+        """Let nothing go to a destination until it is resumed, restarts included."""
+        await self._enter(Pause(destination, now))
+        self._note_pause(destination, now)
+
+    async def resume(self, destination: str, now: float) -> int:
+        """Let mail go there again, at once. Returns how many recipients waited."""
+        await self._enter(Resume(destination))
+        self._note_pause(destination, None)
+        return await self.retry(Selection(destination=destination), now)
+
+    def _note_pause(self, destination: str, since: float | None) -> None:
+        if since is None:
+            self.paused.pop(destination, None)
+        else:
+            self.paused.setdefault(destination, since)
+        for seen in self._pause_watchers:
+            seen()
+
     async def _act(self, action: Action, selection: Selection, now: float) -> int:
         total, after = 0, -1
         while True:
@@ -300,6 +327,10 @@ class Queue:
         """A page of messages, oldest first, after the last id of the one before."""
         wanted = selection or Selection()
         return await self._read(lambda: self.reader.listed(wanted, limit, after))
+
+    async def destinations(self, limit: int) -> dict[str, int]:
+        """Where mail waits to go, and for how many recipients; the most first."""
+        return await self._read(lambda: self.reader.destinations(limit))
 
     async def stats(self, now: float) -> Stats:
         """How much is there, by state."""
@@ -357,6 +388,22 @@ class Queue:
                 return total
             total, after = total + acted.recipients, acted.last
 
+    def pause_now(self, destination: str, now: float) -> None:
+        """What `pause` does, while the service is stopped."""
+        self._apply_well(Pause(destination, now))
+        self._note_pause(destination, now)
+
+    def resume_now(self, destination: str, now: float) -> int:
+        """What `resume` does, while the service is stopped."""
+        self._apply_well(Resume(destination))
+        self._note_pause(destination, None)
+        return self.act_now(Action.RETRY, Selection(destination=destination), now)
+
+    def _apply_well(self, operation: Operation) -> None:
+        answer = self.apply(operation)
+        if isinstance(answer, Exception):
+            raise answer
+
     def put_now(self, message: Message, decision: Decision) -> None:
         """What `put` does, while the service is stopped.
 
@@ -368,9 +415,7 @@ class Queue:
         operation = self._file.put(message, decision)
         if not self.has_room():
             raise PutRefused("free disk is below min_free_bytes")
-        answer = self.apply(operation)
-        if isinstance(answer, Exception):
-            raise answer
+        self._apply_well(operation)
 
     def release_now(self, message: Message, decision: Decision, now: float) -> int:
         """What `release` does, while the service is stopped.

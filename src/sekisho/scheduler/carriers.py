@@ -72,6 +72,13 @@ class Carriers:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def give_back(self, lane: Lane, outcome: Deferred) -> None:
+        """Let nothing more go to a lane: what it holds has this outcome."""
+        lane.end_idle(float("inf"))
+        task = asyncio.get_running_loop().create_task(self._conclude_all(lane, outcome))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     def end_idle(self, since: float) -> None:
         """Let carriers go that have been idle since then (the loop's time)."""
         for lane in list(self._lanes_with_idle):
@@ -202,10 +209,9 @@ class Carriers:
 
     async def _conclude_all(self, lane: Lane, outcome: Deferred | Failed) -> None:
         """All its waiting mail has the one outcome."""
-        for count in range(len(lane.jobs)):
-            if not lane.jobs:
-                return
-            job = lane.jobs.popleft()
+        jobs = [*lane.jobs]
+        lane.jobs.clear()
+        for count, job in enumerate(jobs):
             same = () if job.flight.withdrawn else (outcome,) * len(job.recipients)
             self._conclude(lane, job, same, 0.0)
             if count % _YIELD_EVERY == _YIELD_EVERY - 1:

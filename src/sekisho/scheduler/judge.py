@@ -96,7 +96,8 @@ class Judge:
         job, now = attempt.job, attempt.now
         recipient = job.recipients[place]
         if isinstance(outcome, Deferred) and now >= self._expires_at(job):
-            outcome = _expired(outcome)
+            # What an operator keeps back does not run out of time meanwhile.
+            outcome = outcome if outcome.cause is Cause.PAUSED else _expired(outcome)
         match outcome:
             case Delivered():
                 if recipient.notify_given and Notify.SUCCESS in recipient.notify:
@@ -125,24 +126,34 @@ class Judge:
             return _NEVER
         return flight.message.received_at + wait
 
-    def _next_attempt(self, attempt: _Attempt, place: int, rule: RetryRule) -> float:
-        options, chance = self._options, self._given.chance
-        lane, job, now = attempt.lane, attempt.job, attempt.now
-        wait = options.interval(job.attempts[place] + 1, rule)
-        at = now + wait + wait * options.jitter * chance()
-        if at < lane.down_until:
+    def _next_attempt(self, attempt: _Attempt, place: int, outcome: Deferred) -> float:
+        job, now = attempt.job, attempt.now
+        # A notice and an expiry tell of an attempt, so there is one at their time.
+        if outcome.cause is Cause.PAUSED:
+            at = self._later(now, self._options.paused_seconds)
+        else:
+            at = self._by_schedule(attempt, place, retry_rule(outcome))
+            at = min(at, self._expires_at(job))
+        notice_at = self._notice_at(job, place)
+        return min(at, notice_at) if notice_at > now else at
+
+    def _by_schedule(self, attempt: _Attempt, place: int, rule: RetryRule) -> float:
+        options, lane = self._options, attempt.lane
+        tries = attempt.job.attempts[place] + 1
+        at = self._later(attempt.now, options.interval(tries, rule))
+        if at < lane.down_until < _NEVER:
             # Not before the lane's own next try, and not all of it in one moment.
             spread = options.interval(max(1, lane.failures), rule) * options.jitter
-            at = lane.down_until + spread * chance()
-        # A notice and an expiry tell of an attempt, so there is one at their time.
-        if now < (notice_at := self._notice_at(job, place)):
-            at = min(at, notice_at)
-        return min(at, self._expires_at(job))
+            at = lane.down_until + spread * self._given.chance()
+        return at
+
+    def _later(self, now: float, wait: float) -> float:
+        return now + wait + wait * self._options.jitter * self._given.chance()
 
     def _defer(self, attempt: _Attempt, place: int, outcome: Deferred) -> Result:
         job = attempt.job
-        at = self._next_attempt(attempt, place, retry_rule(outcome))
-        cause = cause_of(outcome)
+        at = self._next_attempt(attempt, place, outcome)
+        tries = 0 if outcome.cause is Cause.PAUSED else 1
         self._emit(
             events.Deferred(
                 message=job.flight.name,
@@ -150,13 +161,19 @@ class Judge:
                 destination=attempt.lane.name,
                 host=outcome.host,
                 reply=str(outcome.reply),
-                cause=cause,
-                attempt=job.attempts[place] + 1,
+                cause=cause_of(outcome),
+                attempt=job.attempts[place] + tries,
                 next_attempt=at,
             )
         )
-        said = _last_reply(outcome)
-        return Result(job.indexes[place], State.DEFERRED, said, at, cause)
+        return Result(
+            job.indexes[place],
+            State.DEFERRED,
+            _last_reply(outcome),
+            at,
+            cause_of(outcome),
+            tries=tries,
+        )
 
     def _fail(self, attempt: _Attempt, place: int, outcome: Failed) -> Result:
         job = attempt.job

@@ -9,13 +9,16 @@ How many connections it bears is found out (additive increase, multiplicative
 decrease): one more whenever as many jobs as the limit went well, half as many when the
 host says or shows that it is too much. What began before the last halving says nothing
 new: twenty connections that are refused together halve the limit once.
+
+A destination that an operator paused is down for ever, until it is resumed.
 """
 
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sekisho.model.outcome import Deferred
+from sekisho.model.outcome import Cause, Deferred
+from sekisho.model.reply import reply
 from sekisho.model.route import Destination
 
 if TYPE_CHECKING:
@@ -23,7 +26,11 @@ if TYPE_CHECKING:
 
     from sekisho.scheduler.flight import Job
 
+PAUSED = Deferred(Cause.PAUSED, reply(451, "4.3.2", "Paused by an operator"))
+"""What comes of mail for a destination while it is paused; nobody tries anything."""
+
 _REMEMBER_SECONDS = 3600.0
+_FOREVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,7 @@ class Lane:
         down_until: Unix seconds, 0 while it is not down.
         down_by: The outcome that it is down by.
         failures: Connections failed in a row.
+        paused: An operator wants nothing to go there.
         login_refused: Operators know that our login is refused there.
 
     """
@@ -86,6 +94,7 @@ class Lane:
         "login_refused",
         "most",
         "name",
+        "paused",
         "proven",
         "shrunk_at",
     )
@@ -106,6 +115,7 @@ class Lane:
         self.down_by: Deferred | None = None
         self.failures = 0
         self.login_refused = False
+        self.paused = False
 
     @property
     def wants_carrier(self) -> bool:
@@ -144,7 +154,7 @@ class Lane:
 
     def figures(self, now: float) -> DestinationFigures:
         """How it stands (now in unix seconds)."""
-        down = self.is_down(now)
+        down = None if self.paused else self.is_down(now)
         return DestinationFigures(
             self.name,
             len(self.jobs),
@@ -162,20 +172,33 @@ class Lane:
         """Somebody connected."""
         self.login_refused = False
         self.proven = True
-        self.down_until = 0.0
-        self.down_by = None
         self.failures = 0
+        self._set_down(0.0, None)
 
     def went_down(self, outcome: Deferred, until: float) -> None:
         """The only try failed."""
         self.proven = False
         self.failures += 1
-        self.down_by = outcome
-        self.down_until = until
+        self._set_down(until, outcome)
 
     def probe_now(self) -> None:
         """An operator wants it tried: the next job may try it."""
-        self.down_until = 0.0
+        self._set_down(0.0, None)
+
+    def pause(self) -> None:
+        """Nothing goes there from now on."""
+        self._set_down(_FOREVER, PAUSED)
+        self.paused = True
+
+    def resume(self) -> None:
+        """It is as any other again, and tried at once."""
+        self.paused = False
+        self._set_down(0.0, None)
+
+    def _set_down(self, until: float, outcome: Deferred | None) -> None:
+        if not self.paused:
+            self.down_until = until
+            self.down_by = outcome
 
     def is_forgotten(self, now: float) -> bool:
         """Whether nothing would be lost with it.

@@ -47,6 +47,7 @@ class SchedulerOptions:
         expire_seconds: After so long since its arrival a message is given up.
         delay_notice_seconds: After so long the sender is told that it is still being
             tried, once a recipient; 0 is never.
+        paused_seconds: How often mail for a paused destination is looked at.
         first_carriers_per_destination: Connections to a destination of which nothing
             is known; the bound grows with success, up to the next.
         max_carriers_per_destination: Connections to one destination at once.
@@ -68,6 +69,7 @@ class SchedulerOptions:
     jitter: float = 0.1
     expire_seconds: float = 2 * 86_400.0
     delay_notice_seconds: float = 4 * 3600.0
+    paused_seconds: float = 3600.0
     first_carriers_per_destination: int = 5
     max_carriers_per_destination: int = 20
     max_carriers: int = 500

@@ -44,7 +44,7 @@ from sekisho.queue.store import Queue
 from sekisho.scheduler.carriers import Carriers
 from sekisho.scheduler.flight import Flight, Job
 from sekisho.scheduler.judge import Judge, Reports
-from sekisho.scheduler.lane import DestinationFigures, Lane
+from sekisho.scheduler.lane import PAUSED, DestinationFigures, Lane
 from sekisho.scheduler.options import SchedulerOptions, Surroundings
 
 _TICK_SECONDS = 1.0
@@ -84,6 +84,7 @@ class Scheduler:
         self._more = False
         self._stopping = False
         queue.watch(self._operator_acted)
+        queue.watch_pauses(self._pauses_changed)
 
     def accept(self, message: Message) -> None:
         """Take a message that was just stored: its first attempt runs from memory.
@@ -172,11 +173,11 @@ class Scheduler:
     def _lane(self, destination: Destination) -> Lane:
         lane = self._lanes.get(destination)
         if lane is None:
-            lane = self._lanes[destination] = Lane(
-                destination,
-                self._options.first_carriers_per_destination,
-                self._options.max_carriers_per_destination,
-            )
+            first = self._options.first_carriers_per_destination
+            most = self._options.max_carriers_per_destination
+            lane = self._lanes[destination] = Lane(destination, first, most)
+            if lane.name in self._queue.paused:
+                lane.pause()
         return lane
 
     # Loading mail
@@ -364,6 +365,15 @@ class Scheduler:
                 self.wake()
             case _:
                 assert_never(action)
+
+    def _pauses_changed(self) -> None:
+        for lane in self._lanes.values():
+            paused = lane.name in self._queue.paused
+            if paused and not lane.paused:
+                lane.pause()
+                self._carriers.give_back(lane, PAUSED)
+            elif lane.paused and not paused:
+                lane.resume()
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()
