@@ -37,9 +37,8 @@ class Authentication:
     async def begin(self, mechanism: str, initial: bytes | None) -> Reply | Challenge:
         """Begin an exchange, with the client's initial response if it sent one."""
         self._mechanism = mechanism
-        services, tls = self._services, self._services.tls
-        context = self._client.auth_context(tls.channel_binding if tls else b"")
-        self._exchange = services.gatekeeper.begin(mechanism, context)
+        context = self._client.auth_context()
+        self._exchange = self._services.gatekeeper.begin(mechanism, context)
         return await self.respond(initial)
 
     async def respond(self, response: bytes | None) -> Reply | Challenge:

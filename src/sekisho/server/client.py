@@ -23,6 +23,7 @@ class Client:
         listener: The listener's name.
         tls_version: Such as ``TLSv1.3``; empty without TLS.
         tls_cipher: The cipher suite's name; empty without TLS.
+        channel_binding: ``tls-server-end-point`` of the handshake's certificate.
         user: Who the kernel says it is, on a Unix socket; else nobody.
         messages: How many of its messages were accepted.
         refused: How many of its commands and messages were refused.
@@ -35,6 +36,7 @@ class Client:
     listener: str
     tls_version: str = ""
     tls_cipher: str = ""
+    channel_binding: bytes = b""
     user: Who = NOBODY
     messages: int = 0
     refused: int = 0
@@ -44,12 +46,12 @@ class Client:
         """Whether nobody can listen in: TLS, or a socket of this machine."""
         return bool(self.tls_version) or self.user is not NOBODY
 
-    def auth_context(self, channel_binding: bytes) -> AuthContext:
+    def auth_context(self) -> AuthContext:
         """What an AUTH exchange may know of it."""
         return AuthContext(
             client=self.address,
             listener=self.listener,
-            channel_binding=channel_binding,
+            channel_binding=self.channel_binding,
             session=self.session_id,
         )
 

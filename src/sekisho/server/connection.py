@@ -8,37 +8,34 @@ Rules that safety hangs on:
 
 - While a handshake runs, whatever arrives is held and not interpreted: asyncio may hand
   over decrypted octets before `start_tls` returns, and an answer then would go out in
-  plain text. What came in plain text behind STARTTLS is the session's to throw away.
+  plain text. What came in plain text behind STARTTLS is thrown away, here and in the
+  session.
+- A client that has gone during a handshake is told of by nobody but the handshake: its
+  connection counts as lost wherever that fails.
 - While an answer is being worked on, the client is not read from once something came:
   a client that sends on without waiting is slowed down, and costs one read of memory.
+- A client that has said all it wants to say (and closed that direction) still gets the
+  answer that is being worked on.
 - A client that does not read its replies is not read from either.
 - A client that speaks before the greeting is no mail client (RFC 5321 §3.1).
 """
 
 import asyncio
-import fcntl
-import ssl
-import struct
-import termios
 from collections.abc import Callable
 from enum import Enum, auto
 from ipaddress import IPv4Address
 from typing import cast
 
 from sekisho.model import replies
-from sekisho.model.identity import NOBODY
 from sekisho.model.reply import Reply, printable
-from sekisho.model.rules import TlsMode
-from sekisho.net.unix import peer_user
+from sekisho.model.rules import TlsMode, unmapped
+from sekisho.net.tls import ServerTls
 from sekisho.observe.events import SessionClosed, SessionOpened, TlsFailed, TlsStarted
+from sekisho.server.arrival import has_spoken, identify, known_as
 from sekisho.server.client import Client
+from sekisho.server.handshake import start_tls
 from sekisho.server.reception import Reception
-from sekisho.server.services import (
-    ListenerContext,
-    Services,
-    client_address,
-    is_one_of,
-)
+from sekisho.server.services import ListenerContext, Services, is_one_of
 from sekisho.session.events import SessionEnded, TlsRequested
 from sekisho.session.extensions import TlsState
 from sekisho.session.server import ServerSession
@@ -81,6 +78,7 @@ class Connection(asyncio.Protocol):
         self._counted = False
         self._reading = True
         self._writable = True
+        self._has_finished = False
         self._client = Client(IPv4Address(0), "", name, listener.name)
         self._session = cast("ServerSession", None)
         self._reception = cast("Reception", None)
@@ -95,7 +93,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._others.add(self)
         self._opened_at = now = self._services.clock()
-        if not self._identify():
+        if not identify(self._transport, self._listener, self._client):
             self.abort()
             return
         if self._stage is Stage.PROXY:
@@ -116,7 +114,9 @@ class Connection(asyncio.Protocol):
                     self._session.receive(data, self._services.clock())
                     self._pump()
             case Stage.HANDSHAKE:
-                self._hold(data)
+                # Never paused: the transport that reads here is not the one that
+                # would be told to go on.
+                self._held += data
             case Stage.PROXY:
                 self._proxy_header(data)
             case Stage.SILENCE:
@@ -134,8 +134,22 @@ class Connection(asyncio.Protocol):
         self._writable = True
         self._resume()
 
+    def eof_received(self) -> bool:
+        """Keep the connection for the answer that is being worked on.
+
+        Returns:
+            Whether it stays open; under TLS it cannot.
+
+        """
+        self._has_finished = (
+            self._stage is Stage.TALK
+            and self._reception.is_busy
+            and not self._client.tls_version
+        )
+        return self._has_finished
+
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the client."""
+        """Forget the client; it may be told of more than once."""
         self._stage = Stage.CLOSED
         self._others.discard(self)
         if self._handshake is not None:
@@ -183,31 +197,14 @@ class Connection(asyncio.Protocol):
         """Say goodbye, unless an answer is being worked on or mail is coming in."""
         if self._stage is Stage.SILENCE:
             self._refuse(replies.SHUTTING_DOWN)
+        elif self._stage in (Stage.PROXY, Stage.HANDSHAKE):
+            self._reason = "shutting down"
+            self.abort()
         elif self._stage is Stage.TALK and self._reception.is_idle:
             self._session.refuse(replies.SHUTTING_DOWN)
             self._pump()
 
     # Stages
-
-    def _identify(self) -> bool:
-        """Find out who is there: an address, or a user of this machine."""
-        identify = self._listener.identify
-        if identify is None:
-            peer = self._transport.get_extra_info("peername")
-            if peer:
-                self._known_as(str(peer[0]))
-            return bool(peer)
-        try:
-            descriptor = self._transport.get_extra_info("socket").fileno()
-            self._client.user = identify(peer_user(descriptor))
-        except OSError:
-            return False
-        self._known_as("127.0.0.1")
-        return self._client.user is not NOBODY
-
-    def _known_as(self, host: str) -> None:
-        self._client.address = client_address(host)
-        self._client.text = str(self._client.address)
 
     def _proxy_header(self, data: bytes) -> None:
         self._held += data
@@ -219,7 +216,7 @@ class Connection(asyncio.Protocol):
                 self._close(f"PROXY header: {reason}")
             case ProxyHeader():
                 if answer.source is not None:
-                    self._known_as(str(answer.source))
+                    known_as(self._client, unmapped(answer.source))
                 rest = self._held[answer.consumed :]
                 self._held = b""
                 self._begin(early=rest)
@@ -230,35 +227,30 @@ class Connection(asyncio.Protocol):
         self._counted = True
         of_client = services.clients.opened(self._client.address)
         services.emit(SessionOpened(self._name, listener.name, self._client.text))
+        self._make_session()
+        refusal = self._refusal(of_client)
         if listener.tls_mode is TlsMode.IMPLICIT:
-            self._held = early
-            self._start_handshake(self._begin_session)
-            return
-        has_tls = services.tls is not None and listener.tls_mode is not TlsMode.OFF
-        self._make_session(TlsState.OFFERED if has_tls else TlsState.UNAVAILABLE)
-        if not self._turned_away(of_client) and (early or self._has_spoken()):
+            if refusal is None:
+                self._start_handshake(self._greet_privately, early)
+            else:
+                # A handshake for the sake of a reply is what a flood would cost most.
+                self._close(f"refused: {refusal.code}")
+        elif refusal is not None:
+            self._refuse(refusal)
+        elif early or has_spoken(self._transport):
             self._refuse(replies.EARLY_TALKER)
-        elif self._stage is Stage.CLOSED:
-            pass
         elif listener.profile.limits.greeting_seconds > 0:
             self._stage = Stage.SILENCE
             self._deadline = self._opened_at + listener.profile.limits.greeting_seconds
         else:
             self._greet()
 
-    def _begin_session(self) -> None:
-        """Go on after a handshake that came before the greeting."""
-        self._make_session(TlsState.ACTIVE)
-        block = self._services.clients.sessions_of(self._client.address)
-        if not self._turned_away(block):
-            self._greet()
-
-    def _make_session(self, state: TlsState) -> None:
+    def _make_session(self) -> None:
         listener = self._listener
         self._session = ServerSession(
             listener.profile,
             now=self._services.clock(),
-            tls=state,
+            tls=self._tls_state(),
             mechanisms=self._mechanisms(),
         )
         self._reception = Reception(
@@ -270,18 +262,24 @@ class Connection(asyncio.Protocol):
             abort=self.abort,
         )
 
-    def _turned_away(self, of_client: int) -> bool:
-        """Refuse one session too many, of all clients or of this one."""
+    def _tls_state(self) -> TlsState:
+        mode = self._listener.tls_mode
+        if mode is TlsMode.IMPLICIT:
+            return TlsState.ACTIVE
+        if mode is TlsMode.OFF or self._services.tls is None:
+            return TlsState.UNAVAILABLE
+        return TlsState.OFFERED
+
+    def _refusal(self, of_client: int) -> Reply | None:
+        """Why there is no session: one too many, of all clients or of this one."""
         services = self._services
         if services.draining:
-            self._refuse(replies.SHUTTING_DOWN)
-        elif services.clients.sessions > services.limits.max_sessions:
-            self._refuse(replies.TOO_MANY_SESSIONS)
-        elif of_client > services.limits.max_sessions_per_client:
-            self._refuse(replies.TOO_MANY_CLIENT_SESSIONS)
-        else:
-            return False
-        return True
+            return replies.SHUTTING_DOWN
+        if services.clients.sessions > services.limits.max_sessions:
+            return replies.TOO_MANY_SESSIONS
+        if of_client > services.limits.max_sessions_per_client:
+            return replies.TOO_MANY_CLIENT_SESSIONS
+        return None
 
     def _mechanisms(self) -> tuple[str, ...]:
         services = self._services
@@ -289,15 +287,6 @@ class Connection(asyncio.Protocol):
             return ()
         bound = bool(services.tls.channel_binding)
         return services.gatekeeper.mechanisms(channel_binding=bound)
-
-    def _has_spoken(self) -> bool:
-        """Whether octets wait in the socket before we have said a word."""
-        sock = self._transport.get_extra_info("socket")
-        try:
-            answer = fcntl.ioctl(sock.fileno(), termios.FIONREAD, b"\0\0\0\0")
-        except (OSError, AttributeError):
-            return False
-        return struct.unpack("i", answer)[0] > 0
 
     def _greet(self) -> None:
         self._stage = Stage.TALK
@@ -323,7 +312,10 @@ class Connection(asyncio.Protocol):
                 self._reason = event.reason
             reception.handle(event)
         self._write(session.output())
-        if session.ended and not reception.is_busy:
+        if reception.is_busy:
+            if session.held_bytes:
+                self._pause_reading()
+        elif session.ended or self._has_finished:
             self._close(self._reason)
 
     def _resume(self) -> None:
@@ -331,50 +323,61 @@ class Connection(asyncio.Protocol):
         if self._stage is not Stage.TALK:
             return
         self._pump()
-        if self._held and not self._reception.is_busy and self._writable:
-            held, self._held = self._held, b""
-            self._session.receive(held, self._services.clock())
+        if self._held and self._can_take():
+            self._session.receive(self._take_held(), self._services.clock())
             self._pump()
-        if not self._held and self._writable:
+        if self._can_take():
             self._resume_reading()
+
+    def _can_take(self) -> bool:
+        """Whether more of what the client says can be dealt with."""
+        return (
+            self._stage is Stage.TALK and self._writable and not self._reception.is_busy
+        )
 
     # TLS
 
-    def _start_handshake(self, then: Callable[[], None]) -> None:
+    def _start_handshake(self, then: Callable[[], None], early: bytes = b"") -> None:
+        # Said in the clear: no part of what is said under TLS (RFC 3207 §4.2).
+        self._held = early
         self._stage = Stage.HANDSHAKE
         self._deadline = self._services.clock() + HANDSHAKE_SECONDS
+        # What comes now is the handshake's, which goes on reading when it begins.
+        self._transport.pause_reading()
         self._handshake = asyncio.ensure_future(self._shake_hands(then))
 
     async def _shake_hands(self, then: Callable[[], None]) -> None:
         tls = self._services.tls
-        if tls is None:
-            self.abort()
-            return
         try:
-            transport = await asyncio.get_running_loop().start_tls(
+            if tls is None:
+                raise ConnectionAbortedError("there is no certificate any more")
+            transport = await start_tls(
                 self._transport,
                 self,
                 tls.context,
-                server_side=True,
-                ssl_handshake_timeout=HANDSHAKE_SECONDS,
+                seconds=HANDSHAKE_SECONDS,
+                early=self._take_held,
             )
-        except (OSError, ssl.SSLError, EOFError) as error:
+        except OSError as error:
             self._tls_failed(error)
             return
         self._handshake = None
-        if transport is None or self._stage is Stage.CLOSED:
+        if self._stage is Stage.CLOSED:
             self.abort()
+            self.connection_lost(None)
             return
-        self._transport = transport
-        self._note_tls()
+        # It has its own way of stopping and going on.
+        self._transport, self._reading, self._writable = transport, True, True
+        self._note_tls(tls)
         self._stage = Stage.TALK
         then()
         self._resume()
 
-    def _tls_failed(self, error: Exception) -> None:
+    def _tls_failed(self, error: OSError) -> None:
         self._handshake = None
         reason = getattr(error, "reason", None) or str(error) or type(error).__name__
-        self._reason = "TLS handshake failed"
+        if self._stage is not Stage.CLOSED:
+            self._reason = "TLS handshake failed"
         self._services.emit(
             TlsFailed(
                 session=self._name,
@@ -383,9 +386,12 @@ class Connection(asyncio.Protocol):
             )
         )
         self.abort()
+        self.connection_lost(None)
 
-    def _note_tls(self) -> None:
+    def _note_tls(self, tls: ServerTls) -> None:
         client = self._client
+        # Of this handshake: the certificate may be renewed while the session runs.
+        client.channel_binding = tls.channel_binding
         ssl_object = self._transport.get_extra_info("ssl_object")
         client.tls_version = ssl_object.version() or ""
         client.tls_cipher = (ssl_object.cipher() or ("",))[0]
@@ -398,6 +404,11 @@ class Connection(asyncio.Protocol):
         self._reception.tls_started()
         self._session.tls_started(self._services.clock())
 
+    def _greet_privately(self) -> None:
+        """Begin after a handshake that came before the greeting."""
+        self._session.tls_started(self._services.clock())
+        self._greet()
+
     # Reading and writing
 
     def _write(self, data: bytes) -> None:
@@ -407,6 +418,10 @@ class Connection(asyncio.Protocol):
     def _hold(self, data: bytes) -> None:
         self._held += data
         self._pause_reading()
+
+    def _take_held(self) -> bytes:
+        held, self._held = self._held, b""
+        return held
 
     def _pause_reading(self) -> None:
         if self._reading and self._stage is not Stage.CLOSED:
