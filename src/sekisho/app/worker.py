@@ -17,6 +17,7 @@ from importlib.metadata import version
 from typing import Any
 
 from sekisho.app.control import Arguments, ControlServer, Refusal
+from sekisho.app.descriptors import fit_to_descriptors
 from sekisho.app.hostfacts import look_at_host
 from sekisho.app.operations import Desk, operate
 from sekisho.app.proof import policy_of, prove_policy, refuse_unless_closed
@@ -110,7 +111,7 @@ class Worker:
             accepted=carrier.accept,
             new_id=new_id,
             clock=unix_seconds,
-            limits=service_limits(config),
+            limits=fit_to_descriptors(service_limits(config), watch.alarm),
             clients=ClientCounters(),
             quotas=QuotaCounters(),
             tls=tls,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 from sekisho.model import replies
-from sekisho.model.content import Body, Content
+from sekisho.model.content import Body, Content, FileBody
 from sekisho.model.decision import Decision, Verdict
 from sekisho.model.identity import Who
 from sekisho.model.message import Message
@@ -71,8 +71,8 @@ class Acceptance:
         services.quotas.add(decision.counted, len(transaction.offered), now)
         if not decision.grant and not account_of(who):
             services.clients.sent(self._client.address, now)
-        self.is_storing = True
         stored = services.queue.put(message, decision)
+        self.is_storing = True
         stored.add_done_callback(partial(self._stored, message, decision, who))
 
     def _message(
@@ -137,6 +137,8 @@ class Acceptance:
             self._journal.mail_accepted(message, decision, who)
             self._session.answer(replies.queued(str(message.id)))
         elif isinstance(error, PutRefused):
+            if isinstance(body := message.content.body, FileBody):
+                self._services.queue.bodies.remove(body)
             self._journal.mail_refused(
                 reply=replies.STORAGE_LOW,
                 rule="storage",

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
+from sekisho.observe.events import Alarm
 from sekisho.server.connection import Connection
 from sekisho.server.services import ListenerContext, Services
 
@@ -81,7 +82,12 @@ class Listeners:
             await asyncio.sleep(TICK_SECONDS)
             now = self._services.clock()
             for connection in list(self._connections):
-                connection.look_at_clock(now)
+                try:
+                    connection.look_at_clock(now)
+                except Exception as error:  # noqa: BLE001 - the others' time runs on
+                    detail = f"{type(error).__name__}: {error}"
+                    self._services.emit(Alarm("a session failed", detail))
+                    connection.abort()
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -68,8 +68,14 @@ class Reception:
         """Whether the session can end now without breaking anything off."""
         return self._transaction is None and not self.is_busy
 
-    def handle(self, event: events.Event) -> None:  # noqa: C901, PLR0912 - one row an event
+    def handle(self, event: events.Event) -> None:
         """Carry out one event: answer the session now, or be busy and resume."""
+        try:
+            self._carry_out(event)
+        except Exception as error:  # noqa: BLE001 - whatever it was, nothing passes
+            self._failed(error)
+
+    def _carry_out(self, event: events.Event) -> None:  # noqa: C901, PLR0912 - one row an event
         match event:
             case events.ContentReceived(data):
                 self._content(data)
@@ -266,11 +272,15 @@ class Reception:
         if task.cancelled():
             return
         if (error := task.exception()) is not None:
-            # Every doubt is a refusal: what nobody foresaw ends the session.
-            detail = f"{type(error).__name__}: {error}"
-            self._services.emit(Alarm("a session failed", detail))
-            self._session.refuse(replies.LOCAL_ERROR)
+            self._failed(error)
         self._resume()
+
+    def _failed(self, error: BaseException) -> None:
+        """Every doubt is a refusal: what nobody foresaw ends the session."""
+        detail = f"{type(error).__name__}: {error}"
+        self._services.emit(Alarm("a session failed", detail))
+        self._drop_transaction()
+        self._session.refuse(replies.LOCAL_ERROR)
 
     def _drop_transaction(self) -> None:
         if self._transaction is not None:
