@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from sekisho.app import destinations
 from sekisho.app.control import Arguments, Refusal
 from sekisho.auth.account import Account, AccountError
 from sekisho.auth.accounts import AccountStore, NewAccount
@@ -29,6 +30,7 @@ from sekisho.policy.admission import admit_release
 from sekisho.policy.decide import Policy
 from sekisho.queue.records import Action, QueuedMessage, Selection, State
 from sekisho.queue.store import Queue
+from sekisho.scheduler.lane import DestinationFigures
 
 EXPORT_PAGE_BYTES = 4 * 1024 * 1024
 MAX_LIST = 10_000
@@ -58,6 +60,7 @@ class Desk:
         clock: Unix seconds.
         is_running: Whether a service runs around it.
         alarms: What an operator has to look at.
+        destinations: How each stands; none where the service is stopped.
 
     """
 
@@ -70,6 +73,7 @@ class Desk:
     clock: Callable[[], float]
     is_running: bool
     alarms: Callable[[], list[str]] = list
+    destinations: Callable[[], list[DestinationFigures]] = list
 
     @property
     def queue(self) -> Queue:
@@ -390,6 +394,9 @@ _OPERATIONS: Mapping[str, Operation] = {
     "queue.retry": partial(_act, action=Action.RETRY),
     "queue.remove": partial(_act, action=Action.REMOVE),
     "queue.release": _queue_release,
+    "queue.destinations": destinations.list_destinations,
+    "queue.pause": destinations.pause,
+    "queue.resume": destinations.resume,
     "user.add": _user_add,
     "user.list": _user_list,
     "user.passwd": _user_passwd,

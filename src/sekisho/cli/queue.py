@@ -124,6 +124,65 @@ _action("retry", "are tried now", "Try deferred messages now.")
 _action("remove", "removed", "Remove messages; nobody is told of it.")
 
 
+@queue_command.command("destinations")
+@config_option
+@json_option
+def destinations(config_file: str | None, as_json: bool) -> None:
+    """Say how each destination stands: what waits, connections, down, paused."""
+    listed = perform(read_config(config_file), "queue.destinations", {})
+    if as_json:
+        print_json(listed)
+        return
+    if not listed:
+        click.echo("the queue is empty, and nothing is paused")
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("destination", "recipients", "connections", "state"):
+        table.add_column(heading, overflow="fold")
+    for one in listed:
+        connections = f"{one['carriers']} of {one['limit']}" if one["limit"] else "-"
+        table.add_row(
+            one["destination"], str(one["recipients"]), connections, _state(one)
+        )
+    print_table(table)
+
+
+def _state(destination: dict[str, Any]) -> str:
+    if destination["paused_since"]:
+        return f"paused since {destination['paused_since']}"
+    if destination["down_until"]:
+        return f"down until {destination['down_until']}: {destination['down_by']}"
+    return "-"
+
+
+@queue_command.command("pause")
+@config_option
+@json_option
+@click.argument("destination")
+def pause(config_file: str | None, as_json: bool, destination: str) -> None:
+    """Let nothing go to a destination until it is resumed."""
+    asked = {"destination": destination}
+    told = perform(read_config(config_file), "queue.pause", asked)
+    if as_json:
+        print_json(told)
+    else:
+        click.echo(f"{destination} is paused; {told['recipients']} recipients wait")
+
+
+@queue_command.command("resume")
+@config_option
+@json_option
+@click.argument("destination")
+def resume(config_file: str | None, as_json: bool, destination: str) -> None:
+    """Let mail go to a paused destination again, at once."""
+    asked = {"destination": destination}
+    told = perform(read_config(config_file), "queue.resume", asked)
+    if as_json:
+        print_json(told)
+    else:
+        click.echo(f"{destination} is resumed; {told['recipients']} recipients waited")
+
+
 @queue_command.command("export")
 @config_option
 @click.argument("message_id")
