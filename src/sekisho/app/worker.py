@@ -135,6 +135,7 @@ class Worker:
             clock=unix_seconds,
             is_running=True,
             alarms=watch.alarms,
+            destinations=carrier.destinations,
         )
         await _control(config, desk, closing)
         await worker.open(config)
