@@ -1,48 +1,28 @@
 """Converted, each part is what it was; what cannot be is refused, not guessed."""
 
 import binascii
-import email
-import email.message
-import email.policy
 import itertools
 import re
-import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sekisho.wire.mime import Conversion, converted
+from sekisho.wire.mime import converted
 from sekisho.wire.mime_coding import Coding, encoder
 from sekisho.wire.mime_plan import Refusal, Target
-from sekisho.wire.mime_structure import (
-    MAX_HEADER_BYTES,
-    MAX_NESTING,
-    MAX_PARTS,
-    StructureScan,
+from wire.mime_reading import (
+    EIGHT,
+    MIME,
+    as_lines,
+    assert_fit,
+    crlf,
+    in_pieces,
+    leaves_of,
 )
 
 VECTORS = sorted((Path(__file__).parent / "mime").glob("*.in"))
-MIME = b"MIME-Version: 1.0\r\n"
-EIGHT = "é".encode()
-
-
-def crlf(data: bytes) -> bytes:
-    return data.replace(b"\n", b"\r\n")
-
-
-def in_pieces(data: bytes, size: int, target: Target) -> bytes | Refusal:
-    cut = [data[at : at + size] for at in range(0, len(data), size)]
-    scan = StructureScan(target)
-    for piece in cut:
-        scan.feed(piece)
-    plan = scan.finish()
-    assert scan.refused is (plan if isinstance(plan, Refusal) else None)
-    if isinstance(plan, Refusal):
-        return plan
-    conversion = Conversion(plan)
-    return b"".join([conversion.feed(piece) for piece in cut])
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda path: path.stem)
@@ -74,11 +54,6 @@ texts: st.SearchStrategy[bytes] = st.one_of(
     st.sampled_from([1, 999, 6000]).map(lambda units: EIGHT[:1] * units),
     st.sampled_from([998, 4096]).map(lambda size: b"x" * size + b"\r\n" + EIGHT),
 )
-
-
-def as_lines(data: bytes) -> bytes:
-    unix = data.replace(b"\0", b"").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return unix.replace(b"\n", b"\r\n")
 
 
 TYPES = [
@@ -132,32 +107,6 @@ def parts_with(bodies: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
     )
 
 
-def leaves_of(message: bytes) -> list[tuple[str, bytes]]:
-    """Types and decoded bodies, as Python's own package reads them.
-
-    Its text mode folds CRLF, so line ends become visible octets first.
-    """
-    parsed = email.message_from_bytes(message, policy=email.policy.SMTP)
-    return [
-        (part.get_content_type(), _decoded(part))
-        for part in parsed.walk()
-        if not part.is_multipart()
-    ]
-
-
-def _decoded(part: email.message.Message) -> bytes:
-    payload = part.get_payload(decode=True)
-    assert isinstance(payload, bytes)
-    return payload
-
-
-def assert_fit(data: bytes) -> None:
-    assert data.isascii()
-    assert b"\0" not in data
-    assert not re.search(rb"(?<!\r)\n|\r(?!\n)", data)
-    assert max(map(len, data.split(b"\r\n"))) <= 998
-
-
 @given(part=parts_with(texts.map(as_lines)), size=st.integers(1, 5000))
 @settings(max_examples=300, deadline=None)
 def test_eight_bit_becomes_seven_bit_with_the_same_leaves(
@@ -206,63 +155,6 @@ def bodies_of(entity: bytes) -> list[bytes]:
     return [binascii.a2b_base64(body) if b"base64" in head else body]
 
 
-@given(st.binary(max_size=400))
-@settings(max_examples=500, deadline=None)
-def test_anything_at_all_is_converted_or_refused(data: bytes) -> None:
-    for target in Target:
-        result = converted(data, target)
-        assert result == in_pieces(data, 1, target)
-
-
-hostile: st.SearchStrategy[bytes] = st.lists(
-    st.sampled_from(
-        [
-            *(
-                b"\r\n",
-                b"\r\n\r\n",
-                b"--b",
-                b"--b--",
-                b"--c",
-                b"--",
-                b"b",
-                b"\r",
-                b"\n",
-            ),
-            *(
-                MIME,
-                b"Content-Type: multipart/mixed; boundary=b\r\n",
-                EIGHT,
-                b" ",
-                b":",
-            ),
-            *(
-                b"Content-Type: multipart/mixed; boundary=c\r\n",
-                b"text",
-                b"\0",
-                b"X: y",
-            ),
-            *(b"Content-Type: message/rfc822\r\n", b"Content-Type: multipart/signed; "),
-            b"Content-Transfer-Encoding: 8bit\r\n",
-        ]
-    ),
-    max_size=60,
-).map(b"".join)
-
-
-@given(data=hostile, size=st.integers(1, 50), target=st.sampled_from(Target))
-@settings(max_examples=1000, deadline=None)
-def test_hostile_structures_come_out_fit_or_not_at_all(
-    data: bytes, size: int, target: Target
-) -> None:
-    result = converted(MIME + data, target)
-    assert in_pieces(MIME + data, size, target) == result
-    if isinstance(result, Refusal):
-        return
-    assert converted(result, target) == result
-    assert not re.search(rb"(?<!\r)\n|\r(?!\n)|\0", result)
-    assert target is Target.EIGHT_BIT or result.isascii()
-
-
 # -- encoders -------------------------------------------------------------------------
 
 
@@ -286,86 +178,3 @@ def test_encoders_give_the_same_for_every_cut(
     out.append(cut.piece(data) + cut.end(of_content=of_content))
     assert b"".join(out) == once
     assert max(map(len, once.split(b"\r\n"))) <= 76
-
-
-# -- bounds ---------------------------------------------------------------------------
-
-
-def nested(depth: int, innermost: bytes) -> bytes:
-    sent = innermost
-    for level in range(depth):
-        line = b"\r\n--level%03d_" % level
-        head = b"Content-Type: multipart/mixed; boundary=level%03d_\r\n" % level
-        sent = head + line + b"\r\n" + sent + line + b"--"
-    return MIME + sent
-
-
-@pytest.mark.parametrize("body", [b"x", EIGHT])
-def test_nesting_is_bounded(body: bytes) -> None:
-    inside = nested(MAX_NESTING, b"\r\n" + body)
-    assert isinstance(converted(inside, Target.SEVEN_BIT), bytes)
-    outside = nested(MAX_NESTING + 1, b"\r\n" + body)
-    carried = converted(outside, Target.SEVEN_BIT)
-    assert carried == (outside if body == b"x" else Refusal.UNCLEAR)
-
-
-def test_messages_within_messages_are_bounded() -> None:
-    for depth, result in ((MAX_NESTING, bytes), (MAX_NESTING + 1, Refusal)):
-        inner = (b"Content-Type: message/rfc822\r\n\r\n" + MIME) * depth
-        sent = MIME + inner + b"\r\n" + EIGHT
-        assert isinstance(converted(sent, Target.SEVEN_BIT), result)
-
-
-def test_parts_are_bounded() -> None:
-    head = MIME + b"Content-Type: multipart/mixed; boundary=b\r\n"
-    for count, result in ((MAX_PARTS - 1, bytes), (MAX_PARTS, Refusal)):
-        sent = head + b"\r\n--b\r\n\r\n" + EIGHT
-        sent += (b"\r\n--b\r\n\r\n" + EIGHT) * (count - 1) + b"\r\n--b--\r\n"
-        assert isinstance(converted(sent, Target.SEVEN_BIT), result)
-
-
-@pytest.mark.parametrize("end", [b"", b"\r\n\r\nx"])
-def test_headers_are_bounded(end: bytes) -> None:
-    long = b"X: " + b"x" * MAX_HEADER_BYTES
-    for size in (1000, 10**6):
-        assert in_pieces(long + end, size, Target.SEVEN_BIT) is Refusal.UNCLEAR
-
-
-def test_a_boundary_line_is_bounded() -> None:
-    head = MIME + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b"
-    for blanks, result in ((995, bytes), (997, Refusal), (5000, Refusal)):
-        sent = head + b" " * blanks + b"\r\n\r\n" + EIGHT + b"\r\n--b--"
-        for size in (100, 10**6):
-            assert isinstance(in_pieces(sent, size, Target.SEVEN_BIT), result)
-
-
-def test_a_long_line_in_a_part_is_none() -> None:
-    head = MIME + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n"
-    sent = head + b"x\r\n--" + b"y" * 5000 + EIGHT + b"\r\n--b--"
-    for size in (100, 10**6):
-        result = in_pieces(sent, size, Target.SEVEN_BIT)
-        assert isinstance(result, bytes)
-        assert_fit(result)
-
-
-@pytest.mark.parametrize(
-    "unit",
-    [
-        b"\r\n--",
-        b"\r\n--b\r\n",
-        b"\r\n",
-        b"\r",
-        EIGHT,
-        b"(",
-        b"Content-Type: a(\r\n ",
-        b"X:\r\n ",
-    ],
-)
-def test_time_is_linear(unit: bytes) -> None:
-    """A megabyte of the worst takes no longer than a few of the best."""
-    head = MIME + b"Content-Type: multipart/mixed; boundary=b\r\n"
-    for start in (MIME, head + b"\r\n", head + b"\r\n--b\r\n\r\n"):
-        data = start + unit * (2**20 // len(unit))
-        began = time.perf_counter()
-        in_pieces(data, 65536, Target.SEVEN_BIT)
-        assert time.perf_counter() - began < 3.0

@@ -28,17 +28,23 @@ _CFWS = rb"(?:[ \t]|\([^()\\]*+\))*+"
 _TOKEN = rb"([!#$%&'*+\-.^_`{|}~0-9A-Za-z]++)"
 _VERSION_1 = re.compile(_CFWS + rb"1" + _CFWS + rb"\." + _CFWS + rb"0" + _CFWS)
 _ENCODING = re.compile(_CFWS + _TOKEN + _CFWS)
-_TYPE = re.compile(
-    _CFWS + _TOKEN + _CFWS + rb"/" + _CFWS + _TOKEN + _CFWS + rb"(?=;|\Z)"
-)
-# An unquoted value may hold what its grammar forbids: "boundary=----=_Part_1" is
-# written by many, and read alike by all.
+# No comments in Content-Type: not all readers know them there.
+_TYPE = re.compile(rb"[ \t]*+%b[ \t]*+/[ \t]*+%b[ \t]*+(?=;|\Z)" % (_TOKEN, _TOKEN))
+# Other parameters may hold what their grammar forbids ("type=text/html"). A boundary
+# may not, nor what is right but read in two ways: a quoted-pair, or odd octets that
+# are not quoted.
 _PARAMETER = re.compile(
-    rb";%b(?:%b%b=%b(?:([^\s\";()<>\\,]++)|\"((?:[^\"\\]|\\.)*+)\")%b)?"
-    % (_CFWS, _TOKEN, _CFWS, _CFWS, _CFWS)
+    rb"""[;][ \t]*+
+    (?:
+        %b[ \t]*+=[ \t]*+
+        (?: ([^\s";()<>\\,]++) | "((?:[^"\\]|\\.)*+)" )
+        [ \t]*+
+    )?"""
+    % _TOKEN,
+    re.VERBOSE,
 )
-_BOUNDARY = re.compile(rb"[ -~]{0,69}[!-~]")
-_ESCAPED = re.compile(rb"\\(.)")
+_PLAIN_WORD = re.compile(rb"[\w+.-]+")
+_BOUNDARY = re.compile(rb"(?!.*\\)[ -~]{0,69}[!-~]")
 
 _IDENTITY = frozenset({b"7bit", b"8bit", b"binary"})
 _UNTOUCHABLE = frozenset({b"signed", b"encrypted"})
@@ -193,6 +199,8 @@ def _boundary(parameters: bytes) -> bytes:
         if name.startswith(b"boundary"):
             if found or name != b"boundary":
                 return b""
-            found = matched[2] or _ESCAPED.sub(rb"\1", matched[3] or b"")
+            if matched[2] and not _PLAIN_WORD.fullmatch(matched[2]):
+                return b""
+            found = matched[2] or matched[3] or b""
         at = matched.end()
     return found
