@@ -153,8 +153,14 @@ async def _ping(desk: Desk, arguments: Arguments) -> object:
         "hostname": desk.policy.rules.hostname,
         "messages": stats.messages,
         "oldest_age_seconds": stats.oldest_age_seconds,
-        "alarms": desk.alarms(),
+        "alarms": desk.alarms() + _storage_alarm(desk),
     }
+
+
+def _storage_alarm(desk: Desk) -> list[str]:
+    if desk.queue.has_room():
+        return []
+    return ["storage: free disk is below min_free_bytes, new mail is answered 452"]
 
 
 async def _trace(desk: Desk, arguments: Arguments) -> object:
@@ -246,7 +252,10 @@ async def _act(desk: Desk, arguments: Arguments, action: Action) -> object:
 
 def _acted(desk: Desk, action: str, count: int, arguments: Arguments) -> object:
     about = ", ".join(f"{key}={value}" for key, value in arguments.items() if value)
-    desk.emit(OperatorActed(action, f"{count} recipients: {about}"))
+    detail = f"{count} recipients: {about}"
+    # On the timeline of each message that was named.
+    for message in _argument(arguments, "ids", list[str], []) or [""]:
+        desk.emit(OperatorActed(action, detail, message=message.lower()))
     return {"recipients": count}
 
 
@@ -301,8 +310,9 @@ async def _user_list(desk: Desk, arguments: Arguments) -> object:
 async def _user_passwd(desk: Desk, arguments: Arguments) -> object:
     name = _argument(arguments, "name", str, "")
     password = _argument(arguments, "password", str, "")
-    scram = _argument(arguments, "scram", bool, True)  # noqa: FBT003
     store = desk.accounts
+    had_keys = (await asyncio.to_thread(store.get, name)).scram is not None
+    scram = _argument(arguments, "scram", bool, had_keys)
     account = await asyncio.to_thread(store.set_password, name, password, scram=scram)
     return _changed(desk, "passwd", account)
 

@@ -21,7 +21,7 @@ from sekisho.app.descriptors import fit_to_descriptors
 from sekisho.app.hostfacts import look_at_host
 from sekisho.app.operations import Desk, operate
 from sekisho.app.proof import policy_of, prove_policy, refuse_unless_closed
-from sekisho.app.renewal import CertificateWatch
+from sekisho.app.renewal import CERTIFICATE, CertificateWatch
 from sekisho.app.storage import open_accounts, open_queue, timeline_path
 from sekisho.app.submission import bind_submission, submit_socket
 from sekisho.app.watch import Watch
@@ -152,9 +152,7 @@ class Worker:
             (listener_context(config, one), _bind_all(one.name, one.bind))
             for one in config.listeners
         ]
-        bound.append(
-            (submission_context(config), [bind_submission(submit_socket(config))])
-        )
+        bound.append((submission_context(config), [_bind_submission(config)]))
         ready: dict[str, list[str]] = {}
         for listener, sockets in bound:
             await self._listeners.open(listener, sockets)
@@ -193,6 +191,7 @@ class Worker:
     def take_tls(self, tls: ServerTls) -> None:
         """Use a renewed certificate from the next handshake on."""
         self._services.tls = tls
+        self._watch.settled(CERTIFICATE)
 
     def fail(self, sentence: str) -> None:
         """End the worker: the disk failed, and nobody may be told 250 any more."""
@@ -252,6 +251,15 @@ def _bind_all(name: str, addresses: tuple[SocketAddress, ...]) -> list[socket.so
             hint = "is another service there? ports below 1024 need a privilege"
             raise Refusal(sentence, hint) from error
     return bound
+
+
+def _bind_submission(config: Config) -> socket.socket:
+    path = submit_socket(config)
+    try:
+        return bind_submission(path)
+    except OSError as error:
+        sentence = f"[sendmail] socket: {path}: {error.strerror}"
+        raise Refusal(sentence, "its folder must be there, and ours") from error
 
 
 def _spelled(bound: socket.socket) -> str:

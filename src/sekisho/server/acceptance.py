@@ -68,7 +68,9 @@ class Acceptance:
         services, now = self._services, self._services.clock()
         message = self._message(transaction, body, decision, who)
         # Counted before it is stored: two sessions at once cannot both use the last.
-        services.quotas.add(decision.counted, len(transaction.offered), now)
+        for key in decision.counted:
+            passed = sum(ruling.grant == key.grant for ruling in decision.rulings)
+            services.quotas.add(key, passed, now)
         if not decision.grant and not account_of(who):
             services.clients.sent(self._client.address, now)
         stored = services.queue.put(message, decision)

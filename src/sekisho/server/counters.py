@@ -7,7 +7,7 @@ from full hour to full hour.
 """
 
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -120,14 +120,13 @@ class QuotaCounters:
     def __init__(self) -> None:
         self._quotas: dict[QuotaKey, _Quota] = {}
 
-    def add(self, keys: Iterable[QuotaKey], recipients: int, now: float) -> None:
-        """Count one message that was accepted."""
-        for key in keys:
-            quota = self._quotas.setdefault(key, _Quota())
-            quota.messages_hour.add(now)
-            quota.messages_day.add(now)
-            quota.recipients_hour.add(now, recipients)
-            quota.recipients_day.add(now, recipients)
+    def add(self, key: QuotaKey, recipients: int, now: float) -> None:
+        """Count one message that was accepted, to so many recipients by this grant."""
+        quota = self._quotas.setdefault(key, _Quota())
+        quota.messages_hour.add(now)
+        quota.messages_day.add(now)
+        quota.recipients_hour.add(now, recipients)
+        quota.recipients_day.add(now, recipients)
 
     def usage(self, key: QuotaKey, now: float) -> Usage | None:
         """What was used, None for a quota that nobody used yet."""

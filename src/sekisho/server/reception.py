@@ -221,12 +221,13 @@ class Reception:
         """Decide on a message whose content is whole."""
         header = header_facts(transaction.collector.header)
         decision = self._decide(transaction, tuple(transaction.offered), header)
-        self._transaction = None
         if decision.accepts:
+            self._transaction = None
             who = self._authentication.who
             self._acceptance.store(transaction, body, decision, who)
             return
         self._refuse(decision.reply, decision.rule, decision.reason)
+        self._transaction = None
         if isinstance(body, FileBody):
             self._services.queue.bodies.remove(body)
         self._session.answer(decision.reply)
