@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sekisho.wire.mime import converted
@@ -164,6 +164,7 @@ def bodies_of(entity: bytes) -> list[bytes]:
     cuts=st.lists(st.integers(1, 5000), max_size=8),
     of_content=st.booleans(),
 )
+@example(data=b"x" * 9000, coding=Coding.QUOTED_PRINTABLE, cuts=[5000], of_content=True)
 @settings(max_examples=500, deadline=None)
 def test_encoders_give_the_same_for_every_cut(
     data: bytes, coding: Coding, cuts: list[int], of_content: bool

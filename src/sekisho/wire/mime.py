@@ -1,6 +1,6 @@
 """Makes a message fit for a host that takes 7-bit lines only, or no binary content.
 
-RFC 6152 §3, RFC 3030 §4.2; RFC 2045 and RFC 2046 for how; RFC 1428 for a message that
+RFC 6152 §3, RFC 3030 §3; RFC 2045 and RFC 2046 for how; RFC 1428 for a message that
 is no MIME. What is decided here and why stands in docs/decisions/0006.
 
 Promises:

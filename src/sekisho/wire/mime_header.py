@@ -44,14 +44,15 @@ _PARAMETER = re.compile(
     re.VERBOSE,
 )
 _PLAIN_WORD = re.compile(rb"[\w+.-]+")
-_BOUNDARY = re.compile(rb"(?!.*\\)[ -~]{0,69}[!-~]")
+# RFC 2046 allows 70 octets; mail servers put their host name into those of bounces.
+_BOUNDARY = re.compile(rb"(?!.*\\)[ -~]{0,199}[!-~]")
 
 _IDENTITY = frozenset({b"7bit", b"8bit", b"binary"})
 _UNTOUCHABLE = frozenset({b"signed", b"encrypted"})
 
 _VERSION_FIELD = b"MIME-Version: 1.0\r\n"
 _UNKNOWN_TEXT = b"Content-Type: text/plain; charset=unknown-8bit\r\n"
-"""RFC 1428 §3: what octets are that nothing was said about."""
+"""RFC 1428: what octets are that nothing was said about."""
 
 
 class Kind(Enum):
