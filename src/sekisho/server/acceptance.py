@@ -23,6 +23,10 @@ from sekisho.session.server import ServerSession
 from sekisho.wire.header import begins_with_field, rewrite_from
 
 
+def do_nothing() -> None:
+    """What is left to do for a client that has gone."""
+
+
 class Acceptance:
     """Takes whole messages of one session into the queue.
 
@@ -60,6 +64,13 @@ class Acceptance:
         self._resume = resume
         self._abort = abort
         self.is_storing = False
+
+    def abandon(self) -> None:
+        """Tell the connection nothing any more: it has gone.
+
+        It and its TLS would otherwise be garbage that only a collection finds.
+        """
+        self._resume = self._abort = do_nothing
 
     def store(
         self, transaction: Transaction, body: Body, decision: Decision, who: Who

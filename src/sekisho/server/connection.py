@@ -46,6 +46,8 @@ PROXY_SECONDS = 5.0
 CLOSE_SECONDS = 5.0
 """How long a closed connection may take to take its last reply."""
 
+_GONE = "the client closed the connection"
+
 
 class Stage(Enum):
     """What the octets that come now are."""
@@ -84,7 +86,7 @@ class Connection(asyncio.Protocol):
         self._reception = cast("Reception", None)
         self._handshake: asyncio.Task[None] | None = None
         self._deadline = 0.0
-        self._reason = "the client closed the connection"
+        self._reason = _GONE
 
     # asyncio.Protocol
 
@@ -154,13 +156,14 @@ class Connection(asyncio.Protocol):
         self._others.discard(self)
         if self._handshake is not None:
             self._handshake.cancel()
+            self._note_failure(exc or ConnectionResetError("the client has gone"))
+        elif exc is not None and self._counted and not self._session.ended:
+            self._reason = f"the connection broke: {type(exc).__name__}"
         if not self._counted:
             return
         self._counted = False
         self._services.clients.closed(self._client.address)
         self._reception.abandon()
-        if exc is not None and self._session.ended is False:
-            self._reason = f"the connection broke: {type(exc).__name__}"
         client = self._client
         self._services.emit(
             SessionClosed(
@@ -361,11 +364,10 @@ class Connection(asyncio.Protocol):
         except OSError as error:
             self._tls_failed(error)
             return
-        self._handshake = None
         if self._stage is Stage.CLOSED:
-            self.abort()
-            self.connection_lost(None)
+            self._tls_failed(ConnectionAbortedError(self._reason))
             return
+        self._handshake = None
         # It has its own way of stopping and going on.
         self._transport, self._reading, self._writable = transport, True, True
         self._note_tls(tls)
@@ -374,9 +376,14 @@ class Connection(asyncio.Protocol):
         self._resume()
 
     def _tls_failed(self, error: OSError) -> None:
+        self._note_failure(error)
+        self.abort()
+        self.connection_lost(None)
+
+    def _note_failure(self, error: Exception) -> None:
         self._handshake = None
         reason = getattr(error, "reason", None) or str(error) or type(error).__name__
-        if self._stage is not Stage.CLOSED:
+        if self._reason == _GONE:
             self._reason = "TLS handshake failed"
         self._services.emit(
             TlsFailed(
@@ -385,8 +392,6 @@ class Connection(asyncio.Protocol):
                 reason=printable(str(reason)),
             )
         )
-        self.abort()
-        self.connection_lost(None)
 
     def _note_tls(self, tls: ServerTls) -> None:
         client = self._client

@@ -21,7 +21,7 @@ from sekisho.model.identity import Identity
 from sekisho.model.reply import Reply
 from sekisho.observe.events import Alarm
 from sekisho.queue.errors import PutRefused
-from sekisho.server.acceptance import Acceptance
+from sekisho.server.acceptance import Acceptance, do_nothing
 from sekisho.server.authentication import Authentication
 from sekisho.server.client import Client, Journal, account_of
 from sekisho.server.collector import Collector
@@ -115,6 +115,8 @@ class Reception:
         if self._task is not None:
             self._task.cancel()
         self._drop_transaction()
+        self._acceptance.abandon()
+        self._resume = do_nothing
 
     # MAIL and RCPT
 
