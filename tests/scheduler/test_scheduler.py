@@ -400,7 +400,7 @@ async def test_delivery_stops_while_outcomes_cannot_be_stored(
         return future
 
     monkeypatch.setattr(world.queue, "settle", settle)
-    monkeypatch.setattr("sekisho.scheduler.scheduler._TICK_SECONDS", 0.05)
+    monkeypatch.setattr("sekisho.scheduler.scheduler._TICK_SECONDS", 0.5)
     await world.restart()
     first = await world.send(message())
     await asyncio.sleep(0.02)

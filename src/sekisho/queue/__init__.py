@@ -2,7 +2,9 @@
 
 | file | what it holds |
 | --- | --- |
-| ``store.py`` | `Queue`, what the service uses: futures, one writer thread |
+| ``store.py`` | `Queue`, what the service uses |
+| ``options.py`` | what it is told from outside |
+| ``writer.py`` | the one thread that writes, and its groups |
 | ``file.py`` | `QueueFile`, the synchronous core: one owner, one transaction a group |
 | ``operations.py``, ``group.py`` | what a transaction is made of, and does |
 | ``reader.py`` | `QueueReader`: pages read over a connection of its own |

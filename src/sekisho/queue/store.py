@@ -2,33 +2,23 @@
 
 Promise: a future of `put` or `settle` is done only when what it stands for is on disk.
 
-One thread writes. Whatever waits when it is free becomes one transaction (**group
-commit**): there is no timer, so a lone client waits for one commit and a crowd shares
-one. The loop hears of a whole group in one call. Reading goes through a connection and
-a thread of its own.
-
-A commit that failed otherwise than for want of room answers nobody well: every waiting
-future fails with `QueueError`, `on_fatal` is called once, and the handle takes nothing
-any more. The worker is to end: the next one finds what the disk really holds.
+One thread writes (`sekisho.queue.writer`); reading goes through a connection and a
+thread of its own. A commit that failed otherwise than for want of room answers nobody
+well: every waiting future fails with `QueueError`, `on_fatal` is called once, and the
+worker is to end: the next one finds what the disk really holds.
 
 With the service stopped, a command uses the same class without `start`: it calls
 `apply` for what it does, and `reader` for what it shows.
 """
 
 import asyncio
-import time
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Thread
 from typing import TypeVar, cast
 
 import apsw
 
-from sekisho.model.address import Address, ReversePath
 from sekisho.model.decision import Decision
 from sekisho.model.ids import MessageId
 from sekisho.model.message import Message
@@ -36,6 +26,7 @@ from sekisho.queue.bodies import BodyFiles
 from sekisho.queue.errors import PutRefused, QueueError
 from sekisho.queue.file import QueueFile
 from sekisho.queue.operations import Act, Acted, Answer, Operation, Pause, Resume
+from sekisho.queue.options import QueueOptions
 from sekisho.queue.reader import QueueReader
 from sekisho.queue.records import (
     Action,
@@ -49,47 +40,12 @@ from sekisho.queue.records import (
     Stats,
 )
 from sekisho.queue.schema import damaged
-from sekisho.queue.space import FreeSpace, free_bytes
-from sekisho.queue.upkeep import Upkeep
+from sekisho.queue.space import FreeSpace
+from sekisho.queue.writer import Writer
 
 __all__ = ["PutRefused", "Queue", "QueueError", "QueueOptions"]
 
 _Value = TypeVar("_Value")
-_PAGE_BYTES = 4096
-_MAX_GROUP = 512
-"""Operations in one transaction: bounds how long the first of them waits."""
-
-
-def _destination_by_domain(address: Address, _reverse_path: ReversePath) -> str:
-    return address.domain
-
-
-@dataclass(frozen=True, slots=True)
-class QueueOptions:
-    """What the store is told from outside.
-
-    Attributes:
-        min_free_bytes: Free disk below which new mail is refused (452).
-        destinations: Names where a recipient's mail goes: ``str(Destination)``.
-        wal_bytes: From this length on the WAL is copied into the file.
-        measure: Free bytes below a folder.
-        clock: Seconds that never go back.
-
-    """
-
-    min_free_bytes: int = 256 * 1024 * 1024
-    destinations: Callable[[Address, ReversePath], str] = _destination_by_domain
-    wal_bytes: int = 16 * 1024 * 1024
-    measure: Callable[[Path], int] = free_bytes
-    clock: Callable[[], float] = time.monotonic
-
-
-class _Job:
-    __slots__ = ("future", "operation")
-
-    def __init__(self, operation: Operation, future: "asyncio.Future[Answer]") -> None:
-        self.operation = operation
-        self.future = future
 
 
 class Queue:
@@ -106,6 +62,10 @@ class Queue:
         """Use `open`."""
         self._options = options
         self._file = QueueFile(folder, options.destinations)
+        self._writer = Writer(
+            self._file, wal_bytes=options.wal_bytes, clock=options.clock
+        )
+        self._enter = self._writer.enter
         self._space = FreeSpace(
             folder,
             options.min_free_bytes,
@@ -113,7 +73,7 @@ class Queue:
             clock=options.clock,
         )
         self.bodies = BodyFiles(
-            folder / "bodies", has_room=self.has_room, on_fatal=self._fail
+            folder / "bodies", has_room=self.has_room, on_fatal=self._writer.fail
         )
         try:
             self.bodies.sweep(self._file.body_files())
@@ -123,15 +83,6 @@ class Queue:
             self._file.close()
             raise damaged(self._file.path, error) from error
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="queue-reader")
-        self._waiting: deque[_Job] = deque()
-        self._bell = Event()
-        self._closing = False
-        self._failure: QueueError | None = None
-        self._writer: Thread | None = None
-        self._upkeep: Upkeep | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._on_fatal: Callable[[str], None] = lambda _sentence: None
-        self._count: Callable[[int, float], None] = lambda _size, _seconds: None
         self._watchers: list[Callable[[Action, Sequence[MessageId]], None]] = []
         self._pause_watchers: list[Callable[[], None]] = []
 
@@ -155,13 +106,7 @@ class Queue:
             on_fatal: Called once where the disk failed: the worker is to end.
 
         """
-        self._loop = loop
-        self._on_fatal = on_fatal
-        self._upkeep = Upkeep(
-            self._file.path, remove=self.bodies.remove_now, on_fatal=self._fail
-        )
-        self._writer = Thread(target=self._write, name="queue-writer", daemon=True)
-        self._writer.start()
+        self._writer.start(loop, on_fatal, self.bodies.remove_now)
 
     def watch(self, seen: Callable[[Action, Sequence[MessageId]], None]) -> None:
         """Hear of what operators did, on the loop, after it is on disk."""
@@ -173,7 +118,7 @@ class Queue:
 
     def count_commits(self, count: Callable[[int, float], None]) -> None:
         """Hear of each commit, in the writer's thread: operations and seconds."""
-        self._count = count
+        self._writer.count = count
 
     def has_room(self) -> bool:
         """Whether new mail may be taken: free disk is above `min_free_bytes`."""
@@ -196,7 +141,7 @@ class Queue:
         """
         operation = self._file.put(message, decision)
         if not self._space.has_room():
-            refused = self._running_loop().create_future()
+            refused = self._writer.loop.create_future()
             refused.set_exception(PutRefused("free disk is below min_free_bytes"))
             return refused
         return cast("asyncio.Future[None]", self._enter(operation))
@@ -365,7 +310,7 @@ class Queue:
             QueueError: The disk failed.
 
         """
-        if self._writer is not None:
+        if self._writer.is_running:
             raise RuntimeError("the writer thread owns the file")
         try:
             answers, files = self._file.commit([operation])
@@ -381,28 +326,27 @@ class Queue:
         """What `hold`, `retry` and `remove` do, while the service is stopped."""
         total, after = 0, -1
         while True:
-            acted = self.apply(Act(action, selection, now, after))
-            if isinstance(acted, Exception):
-                raise acted
+            acted = self._applied(Act(action, selection, now, after))
             if not isinstance(acted, Acted) or acted.last < 0:
                 return total
             total, after = total + acted.recipients, acted.last
 
     def pause_now(self, destination: str, now: float) -> None:
         """What `pause` does, while the service is stopped."""
-        self._apply_well(Pause(destination, now))
+        self._applied(Pause(destination, now))
         self._note_pause(destination, now)
 
     def resume_now(self, destination: str, now: float) -> int:
         """What `resume` does, while the service is stopped."""
-        self._apply_well(Resume(destination))
+        self._applied(Resume(destination))
         self._note_pause(destination, None)
         return self.act_now(Action.RETRY, Selection(destination=destination), now)
 
-    def _apply_well(self, operation: Operation) -> None:
+    def _applied(self, operation: Operation) -> Answer:
         answer = self.apply(operation)
         if isinstance(answer, Exception):
             raise answer
+        return answer
 
     def put_now(self, message: Message, decision: Decision) -> None:
         """What `put` does, while the service is stopped.
@@ -415,7 +359,7 @@ class Queue:
         operation = self._file.put(message, decision)
         if not self.has_room():
             raise PutRefused("free disk is below min_free_bytes")
-        self._apply_well(operation)
+        self._applied(operation)
 
     def release_now(self, message: Message, decision: Decision, now: float) -> int:
         """What `release` does, while the service is stopped.
@@ -424,9 +368,7 @@ class Queue:
             TypeError: The decision refuses, or is about another envelope.
 
         """
-        acted = self.apply(self._file.release(message, decision, now))
-        if isinstance(acted, Exception):
-            raise acted
+        acted = self._applied(self._file.release(message, decision, now))
         return acted.recipients if isinstance(acted, Acted) else 0
 
     # The end
@@ -437,98 +379,8 @@ class Queue:
 
     def close_now(self) -> None:
         """What `close` does, in this thread."""
-        self._closing = True
-        self._bell.set()
-        if self._writer is not None:
-            self._writer.join()
-            self._writer = None
-        if self._upkeep is not None:
-            self._upkeep.close()
+        self._writer.close()
         self._reading.submit(self.reader.close).result()
         self._reading.shutdown()
         self.bodies.close()
         self._file.close()
-
-    # Writing
-
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
-        if self._loop is None:
-            raise RuntimeError("the queue was not started")
-        return self._loop
-
-    def _enter(self, operation: Operation) -> "asyncio.Future[Answer]":
-        future: asyncio.Future[Answer] = self._running_loop().create_future()
-        if self._failure is not None:
-            future.set_exception(self._failure)
-        elif self._closing:
-            future.set_exception(
-                QueueError("the queue is closed", "the service is stopping")
-            )
-        else:
-            self._waiting.append(_Job(operation, future))
-            self._bell.set()
-        return future
-
-    def _write(self) -> None:
-        """The writer thread."""
-        waiting, bell = self._waiting, self._bell
-        while True:
-            if not waiting:
-                if self._closing:
-                    return
-                bell.wait()
-                bell.clear()
-                continue
-            # Only what is there now: popping until empty might never end.
-            group = [waiting.popleft() for _ in range(min(len(waiting), _MAX_GROUP))]
-            try:
-                began = self._options.clock()
-                answers, files = self._file.commit([job.operation for job in group])
-                self._answer(group, answers)
-                self._count(len(group), self._options.clock() - began)
-                self._after_commit(files)
-            except Exception as error:  # noqa: BLE001 - whatever it was, this handle is done
-                self._fail(f"the queue file failed ({type(error).__name__}: {error})")
-                self._refuse_all(group)
-                return
-
-    def _answer(self, group: Sequence[_Job], answers: Sequence[Answer]) -> None:
-        self._running_loop().call_soon_threadsafe(_set_answers, group, answers)
-
-    def _after_commit(self, files: tuple[str, ...]) -> None:
-        upkeep = cast("Upkeep", self._upkeep)
-        if files:
-            upkeep.remove(files)
-        size = self._file.wal_pages * _PAGE_BYTES
-        if size >= self._options.wal_bytes and (
-            upkeep.wal_is_long() or size >= 4 * self._options.wal_bytes
-        ):
-            # Mail goes on; it is tried again after the next group.
-            with suppress(apsw.BusyError, apsw.FullError):
-                self._file.checkpoint()
-
-    def _refuse_all(self, group: Sequence[_Job]) -> None:
-        failure = cast("QueueError", self._failure)
-        jobs = [*group]
-        while self._waiting:
-            jobs.append(self._waiting.popleft())
-        self._answer(jobs, [failure] * len(jobs))
-
-    def _fail(self, sentence: str) -> None:
-        """Take nothing any more, and say so once; from any thread."""
-        if self._failure is None:
-            self._failure = QueueError(sentence, "look at the disk and start again")
-            if self._loop is not None:
-                self._loop.call_soon_threadsafe(self._on_fatal, sentence)
-
-
-def _set_answers(group: Sequence[_Job], answers: Sequence[Answer]) -> None:
-    """On the loop: wake everybody of a group."""
-    for job, answer in zip(group, answers, strict=True):
-        future = job.future
-        if future.done():
-            continue  # Its owner has gone; what was stored stays stored.
-        if isinstance(answer, Exception):
-            future.set_exception(answer)
-        else:
-            future.set_result(answer)
