@@ -13,7 +13,7 @@ from sekisho.app.control import Arguments, Refusal
 from sekisho.observe.events import OperatorActed
 
 if TYPE_CHECKING:
-    from sekisho.app.operations import Desk
+    from sekisho.app.operation import Desk
 
 MAX_DESTINATIONS = 10_000
 MAX_NAME = 1024

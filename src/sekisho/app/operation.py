@@ -1,0 +1,103 @@
+"""What an operation is: what it works on, and how its arguments are read.
+
+Arguments come from outside: each is read by name and type, and a wrong one is a
+sentence, not a traceback.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import msgspec
+
+from sekisho.app.control import Arguments, Refusal
+from sekisho.auth.accounts import AccountStore
+from sekisho.auth.lockout import Lockout
+from sekisho.model.ids import MessageId, parse_message_id
+from sekisho.observe.events import Event
+from sekisho.policy.decide import Policy
+from sekisho.queue.store import Queue
+from sekisho.scheduler.lane import DestinationFigures
+
+MAX_LIST = 10_000
+_Value = TypeVar("_Value")
+
+
+@dataclass(slots=True)
+class Desk:
+    """What operations work on.
+
+    Attributes:
+        open_queue: Gives the queue; started, or not where the service is stopped.
+        open_accounts: Gives the local accounts.
+        policy: The rules as they are.
+        lockout: Who is locked out; nobody where the service is stopped.
+        emit: Where operators' actions are written down.
+        trace: Looks up timelines.
+        clock: Unix seconds.
+        is_running: Whether a service runs around it.
+        alarms: What an operator has to look at.
+        destinations: How each stands; none where the service is stopped.
+
+    """
+
+    open_queue: Callable[[], Queue]
+    open_accounts: Callable[[], AccountStore]
+    policy: Policy
+    lockout: Lockout
+    emit: Callable[[Event], None]
+    trace: Callable[[str, int], Awaitable[list[dict[str, Any]]]]
+    clock: Callable[[], float]
+    is_running: bool
+    alarms: Callable[[], list[str]] = list
+    destinations: Callable[[], list[DestinationFigures]] = list
+
+    @property
+    def queue(self) -> Queue:
+        """The queue, opened when it is first needed."""
+        return self.open_queue()
+
+    @property
+    def accounts(self) -> AccountStore:
+        """The accounts, opened when they are first needed."""
+        return self.open_accounts()
+
+
+def argument(
+    arguments: Arguments, name: str, kind: type[_Value], default: _Value
+) -> _Value:
+    """Read one argument.
+
+    Raises:
+        Refusal: It is of another kind.
+
+    """
+    value = arguments.get(name)
+    if value is None:
+        return default
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise Refusal(f"{name}: {error}") from error
+
+
+def read_id(text: str) -> MessageId:
+    """Read a message's id.
+
+    Raises:
+        Refusal: It is none.
+
+    """
+    try:
+        return parse_message_id(text)
+    except ValueError as error:
+        raise Refusal(str(error), "sekisho queue list shows the ids") from error
+
+
+def spelled_time(unix_seconds: float) -> str:
+    """Spell a moment after RFC 3339; nothing for none."""
+    if not unix_seconds:
+        return ""
+    moment = datetime.fromtimestamp(unix_seconds, UTC)
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,115 @@
+"""What operators do with the local accounts."""
+
+import asyncio
+import ipaddress
+
+from sekisho.app.control import Arguments, Refusal
+from sekisho.app.operation import Desk, argument, spelled_time
+from sekisho.auth.account import Account
+from sekisho.auth.accounts import NewAccount
+from sekisho.auth.lockout import block_of
+from sekisho.observe.events import OperatorActed
+
+
+async def add_user(desk: Desk, arguments: Arguments) -> object:
+    """Add an account."""
+    new = NewAccount(
+        name=argument(arguments, "name", str, ""),
+        password=argument(arguments, "password", str, ""),
+        addresses=argument(arguments, "addresses", list[str], []),
+        groups=argument(arguments, "groups", list[str], []),
+        scram=argument(arguments, "scram", bool, True),  # noqa: FBT003
+    )
+    return _changed(desk, "add", await asyncio.to_thread(desk.accounts.add, new))
+
+
+async def list_users(desk: Desk, arguments: Arguments) -> object:
+    """List all accounts."""
+    del arguments
+    return [_shown(one) for one in await asyncio.to_thread(desk.accounts.list)]
+
+
+async def set_password(desk: Desk, arguments: Arguments) -> object:
+    """Give an account another password; SCRAM keys only where it had some."""
+    name = argument(arguments, "name", str, "")
+    password = argument(arguments, "password", str, "")
+    store = desk.accounts
+    had_keys = (await asyncio.to_thread(store.get, name)).scram is not None
+    scram = argument(arguments, "scram", bool, had_keys)
+    account = await asyncio.to_thread(store.set_password, name, password, scram=scram)
+    return _changed(desk, "passwd", account)
+
+
+async def disable_user(desk: Desk, arguments: Arguments) -> object:
+    """Refuse an account from now on."""
+    name = argument(arguments, "name", str, "")
+    account = await asyncio.to_thread(desk.accounts.disable, name)
+    return _changed(desk, "disable", account)
+
+
+async def enable_user(desk: Desk, arguments: Arguments) -> object:
+    """Take an account again."""
+    name = argument(arguments, "name", str, "")
+    return _changed(desk, "enable", await asyncio.to_thread(desk.accounts.enable, name))
+
+
+async def set_addresses(desk: Desk, arguments: Arguments) -> object:
+    """Say anew what an account may send from."""
+    name = argument(arguments, "name", str, "")
+    addresses = argument(arguments, "addresses", list[str], [])
+    store = desk.accounts
+    account = await asyncio.to_thread(store.set_addresses, name, addresses)
+    return _changed(desk, "addresses", account)
+
+
+async def set_groups(desk: Desk, arguments: Arguments) -> object:
+    """Say anew which groups an account is in."""
+    name = argument(arguments, "name", str, "")
+    groups = argument(arguments, "groups", list[str], [])
+    account = await asyncio.to_thread(desk.accounts.set_groups, name, groups)
+    return _changed(desk, "groups", account)
+
+
+async def remove_user(desk: Desk, arguments: Arguments) -> object:
+    """Remove an account."""
+    name = argument(arguments, "name", str, "")
+    await asyncio.to_thread(desk.accounts.remove, name)
+    desk.emit(OperatorActed("user remove", name))
+    return {"name": name}
+
+
+async def unlock(desk: Desk, arguments: Arguments) -> object:
+    """Forget failures of an account, a client, or both."""
+    account = argument(arguments, "name", str, "")
+    client = argument(arguments, "client", str, "")
+    try:
+        block = block_of(ipaddress.ip_address(client)) if client else ""
+    except ValueError as error:
+        raise Refusal(str(error)) from error
+    unlocked = desk.lockout.unlock(account=account, block=block, now=desk.clock())
+    desk.emit(OperatorActed("user unlock", f"{account} {client}".strip()))
+    return {"unlocked": len(unlocked)}
+
+
+async def list_locked(desk: Desk, arguments: Arguments) -> object:
+    """List who is locked out now."""
+    del arguments
+    return [one.reason for one in desk.lockout.locked(desk.clock())]
+
+
+def _changed(desk: Desk, action: str, account: Account) -> object:
+    desk.emit(OperatorActed(f"user {action}", account.name))
+    return _shown(account)
+
+
+def _shown(account: Account) -> dict[str, object]:
+    return {
+        "name": account.name,
+        "enabled": account.enabled,
+        "addresses": [str(one) for one in account.addresses],
+        "groups": sorted(account.groups),
+        "scram": account.scram is not None,
+        "created_at": spelled_time(account.created_at),
+        "changed_at": spelled_time(account.changed_at),
+        "last_success": spelled_time(account.last_success),
+    }
