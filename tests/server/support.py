@@ -8,13 +8,11 @@ import asyncio
 import base64
 import ssl
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
-
-import uvloop
 
 from peers.certificate import make_certificate
 from peers.service import HOSTNAME, OWN, Settings, as_toml
@@ -256,7 +254,7 @@ async def open_house(
     *,
     measure: Callable[[Path], int] = lambda _folder: 2**50,
     **limits: float,
-) -> AsyncIterator[House]:
+) -> AsyncGenerator[House]:
     """Serve in this process; on leaving, nothing may be left of any session."""
     settings = {**(settings or a_house()), "limits": limits}
     pair = make_certificate(folder, HOSTNAME, "127.0.0.1")
@@ -318,9 +316,6 @@ async def open_house(
         yield house
         await listeners.close(0.0)
         await house.quiet()
-
-
-LOOPS = (asyncio.new_event_loop, uvloop.new_event_loop)
 
 
 class TlsClient:
