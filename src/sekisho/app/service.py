@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from sekisho.app.control import Refusal
+from sekisho.app.memory import map_large_pieces
 from sekisho.app.worker import Worker
 from sekisho.auth.account import AccountError
 from sekisho.config.load import load_config
@@ -28,6 +29,7 @@ def serve(path: Path) -> int:
 
     """
     config = load_config(path, os.environ)
+    map_large_pieces()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_serve(config))
 
