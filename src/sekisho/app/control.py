@@ -89,18 +89,24 @@ class ControlServer:
         try:
             user = peer_user(writer.get_extra_info("socket").fileno())
             if user in (0, os.geteuid()):
-                line = await reader.readline()
-                answer = await self._answer(line, user_name(user))
+                answer = await self._heard(reader, user_name(user))
             else:
                 answer = Answer(error="this socket is not for your user")
             writer.write(msgspec.json.encode(answer) + b"\n")
             await writer.drain()
-        except (OSError, ValueError, asyncio.LimitOverrunError):
-            pass  # The command has gone, or sent no line; there is nobody to tell.
+        except OSError:
+            pass  # The command has gone; there is nobody to tell.
         finally:
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
+
+    async def _heard(self, reader: asyncio.StreamReader, operator: str) -> Answer:
+        try:
+            line = await reader.readline()
+        except ValueError:
+            return Answer(error=f"the request is above {MAX_REQUEST_BYTES} octets")
+        return await self._answer(line, operator)
 
     async def _answer(self, line: bytes, operator: str) -> Answer:
         try:

@@ -82,6 +82,16 @@ def argument(
         raise Refusal(f"{name}: {error}") from error
 
 
+def page_size(arguments: Arguments, default: int) -> int:
+    """How many rows are asked for: at least one, as SQL reads -1 as all.
+
+    Raises:
+        Refusal: It is no number.
+
+    """
+    return max(1, min(argument(arguments, "limit", int, default), MAX_LIST))
+
+
 def read_id(text: str) -> MessageId:
     """Read a message's id.
 

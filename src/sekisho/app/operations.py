@@ -14,7 +14,7 @@ from sekisho.app import destinations
 from sekisho.app import queue_operations as queue
 from sekisho.app import user_operations as users
 from sekisho.app.control import Arguments, Refusal
-from sekisho.app.operation import MAX_LIST, Desk, argument
+from sekisho.app.operation import Desk, argument, page_size
 from sekisho.auth.account import AccountError
 from sekisho.queue.records import Action
 
@@ -62,7 +62,7 @@ def _storage_alarm(desk: Desk) -> list[str]:
 
 async def _trace(desk: Desk, arguments: Arguments) -> object:
     about = argument(arguments, "about", str, "")
-    limit = min(argument(arguments, "limit", int, 200), MAX_LIST)
+    limit = page_size(arguments, 200)
     return await desk.trace(about, limit)
 
 

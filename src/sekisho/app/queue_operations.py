@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
 from sekisho.app.control import Arguments, Refusal
-from sekisho.app.operation import MAX_LIST, Desk, argument, read_id, spelled_time
+from sekisho.app.operation import Desk, argument, page_size, read_id, spelled_time
 from sekisho.model.ids import MessageId, parse_message_id
 from sekisho.observe.events import OperatorActed
 from sekisho.policy.admission import admit_release
@@ -37,7 +37,7 @@ def _selection(arguments: Arguments) -> Selection:
 
 async def list_messages(desk: Desk, arguments: Arguments) -> object:
     """List messages, oldest first."""
-    limit = min(argument(arguments, "limit", int, 100), MAX_LIST)
+    limit = page_size(arguments, 100)
     after = argument(arguments, "after", str, "")
     behind = read_id(after) if after else None
     return await desk.queue.list(_selection(arguments), limit, behind)
