@@ -88,10 +88,7 @@ class ControlServer:
     ) -> None:
         try:
             user = peer_user(writer.get_extra_info("socket").fileno())
-            if user in (0, os.geteuid()):
-                answer = await self._heard(reader, user_name(user))
-            else:
-                answer = Answer(error="this socket is not for your user")
+            answer = await self._heard(reader, user)
             writer.write(msgspec.json.encode(answer) + b"\n")
             await writer.drain()
         except OSError:
@@ -101,12 +98,15 @@ class ControlServer:
             with suppress(OSError):
                 await writer.wait_closed()
 
-    async def _heard(self, reader: asyncio.StreamReader, operator: str) -> Answer:
+    async def _heard(self, reader: asyncio.StreamReader, user: int) -> Answer:
         try:
+            # Read first: an answer to what was not read may not arrive.
             line = await reader.readline()
         except ValueError:
             return Answer(error=f"the request is above {MAX_REQUEST_BYTES} octets")
-        return await self._answer(line, operator)
+        if user not in (0, os.geteuid()):
+            return Answer(error="this socket is not for your user")
+        return await self._answer(line, user_name(user))
 
     async def _answer(self, line: bytes, operator: str) -> Answer:
         try:

@@ -1,15 +1,18 @@
-"""Who is at the other end of a new connection, as the operating system tells it."""
+"""A new connection: who is there, whether there is room, what it is offered."""
 
 import asyncio
 import fcntl
 import struct
 import termios
 
+from sekisho.model import replies
 from sekisho.model.identity import NOBODY
-from sekisho.model.rules import IPAddress
+from sekisho.model.reply import Reply
+from sekisho.model.rules import IPAddress, TlsMode
 from sekisho.net.unix import peer_user
 from sekisho.server.client import Client
-from sekisho.server.services import ListenerContext, client_address
+from sekisho.server.services import ListenerContext, Services, client_address
+from sekisho.session.extensions import TlsState
 
 
 def identify(
@@ -50,3 +53,37 @@ def has_spoken(transport: asyncio.Transport) -> bool:
     except OSError:
         return False
     return struct.unpack("i", answer)[0] > 0
+
+
+def no_room(services: Services, of_client: int) -> Reply | None:
+    """Why there is no session: one too many, of all clients or of this one.
+
+    Args:
+        services: Where sessions are counted.
+        of_client: How many this client has, this one among them.
+
+    """
+    if services.draining:
+        return replies.SHUTTING_DOWN
+    if services.clients.sessions > services.limits.max_sessions:
+        return replies.TOO_MANY_SESSIONS
+    if of_client > services.limits.max_sessions_per_client:
+        return replies.TOO_MANY_CLIENT_SESSIONS
+    return None
+
+
+def tls_state(services: Services, listener: ListenerContext) -> TlsState:
+    """How a session comes to TLS; where it does before the greeting, it has it."""
+    if listener.tls_mode is TlsMode.IMPLICIT:
+        return TlsState.ACTIVE
+    if listener.tls_mode is TlsMode.OFF or services.tls is None:
+        return TlsState.UNAVAILABLE
+    return TlsState.OFFERED
+
+
+def mechanisms(services: Services, listener: ListenerContext) -> tuple[str, ...]:
+    """What AUTH offers once TLS is there."""
+    if not listener.offers_auth or services.tls is None:
+        return ()
+    bound = bool(services.tls.channel_binding)
+    return services.gatekeeper.mechanisms(channel_binding=bound)

@@ -31,13 +31,19 @@ from sekisho.model.reply import Reply, printable
 from sekisho.model.rules import TlsMode, unmapped
 from sekisho.net.tls import ServerTls
 from sekisho.observe.events import SessionClosed, SessionOpened, TlsFailed, TlsStarted
-from sekisho.server.arrival import has_spoken, identify, known_as
+from sekisho.server.arrival import (
+    has_spoken,
+    identify,
+    known_as,
+    mechanisms,
+    no_room,
+    tls_state,
+)
 from sekisho.server.client import Client
 from sekisho.server.handshake import start_tls
 from sekisho.server.reception import Reception
 from sekisho.server.services import ListenerContext, Services, is_one_of
 from sekisho.session.events import SessionEnded, TlsRequested
-from sekisho.session.extensions import TlsState
 from sekisho.session.server import ServerSession
 from sekisho.wire.proxy import NeedMore, ProxyError, ProxyHeader, parse_proxy
 
@@ -231,7 +237,7 @@ class Connection(asyncio.Protocol):
         of_client = services.clients.opened(self._client.address)
         services.emit(SessionOpened(self._name, listener.name, self._client.text))
         self._make_session()
-        refusal = self._refusal(of_client)
+        refusal = no_room(services, of_client)
         if listener.tls_mode is TlsMode.IMPLICIT:
             if refusal is None:
                 self._start_handshake(self._greet_privately, early)
@@ -253,8 +259,8 @@ class Connection(asyncio.Protocol):
         self._session = ServerSession(
             listener.profile,
             now=self._services.clock(),
-            tls=self._tls_state(),
-            mechanisms=self._mechanisms(),
+            tls=tls_state(self._services, listener),
+            mechanisms=mechanisms(self._services, listener),
         )
         self._reception = Reception(
             self._services,
@@ -264,32 +270,6 @@ class Connection(asyncio.Protocol):
             resume=self._resume,
             abort=self.abort,
         )
-
-    def _tls_state(self) -> TlsState:
-        mode = self._listener.tls_mode
-        if mode is TlsMode.IMPLICIT:
-            return TlsState.ACTIVE
-        if mode is TlsMode.OFF or self._services.tls is None:
-            return TlsState.UNAVAILABLE
-        return TlsState.OFFERED
-
-    def _refusal(self, of_client: int) -> Reply | None:
-        """Why there is no session: one too many, of all clients or of this one."""
-        services = self._services
-        if services.draining:
-            return replies.SHUTTING_DOWN
-        if services.clients.sessions > services.limits.max_sessions:
-            return replies.TOO_MANY_SESSIONS
-        if of_client > services.limits.max_sessions_per_client:
-            return replies.TOO_MANY_CLIENT_SESSIONS
-        return None
-
-    def _mechanisms(self) -> tuple[str, ...]:
-        services = self._services
-        if not self._listener.offers_auth or services.tls is None:
-            return ()
-        bound = bool(services.tls.channel_binding)
-        return services.gatekeeper.mechanisms(channel_binding=bound)
 
     def _greet(self) -> None:
         self._stage = Stage.TALK
