@@ -131,8 +131,8 @@ def _gate(
                 and names_identities(grant)
             ]
         case Role.LEGACY:
-            if listener.lane is not None:
-                by_client = [permit_for_clients(listener.lane, name, names.LANE)]
+            lanes = () if listener.lane is None else (listener.lane,)
+            by_client = [permit_for_clients(lane, name, names.LANE) for lane in lanes]
         case _:
             assert_never(listener.role)
     return Gate(
