@@ -22,10 +22,14 @@ from typing import TypeVar
 from sekisho.model.content import Content, FileBody, InlineBody
 from sekisho.queue.errors import PutRefused, QueueError
 
-PIECE_BYTES = 256 * 1024
+PIECE_BYTES = 64 * 1024
 """What is written, read and held at a time."""
 
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NO_ROOM = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE}
+)
+"""No room for this body: on the disk, or among the open files. The disk is well."""
+
 _Answer = TypeVar("_Answer")
 
 
@@ -138,7 +142,16 @@ class BodyFiles:
 class BodyWriter:
     """One body on its way to its file: `write`, then `finish` or `abort`."""
 
-    __slots__ = ("_descriptor", "_files", "_held", "_path", "_pieces", "_size", "_turn")
+    __slots__ = (
+        "_aborted",
+        "_descriptor",
+        "_files",
+        "_held",
+        "_path",
+        "_pieces",
+        "_size",
+        "_turn",
+    )
 
     def __init__(self, files: BodyFiles, path: Path) -> None:
         self._files = files
@@ -147,6 +160,7 @@ class BodyWriter:
         self._held = 0
         self._size = 0
         self._descriptor = -1
+        self._aborted = False
         # A session that is abandoned aborts while a piece is still being written;
         # closing the descriptor under that write would let it hit another file.
         self._turn = Lock()
@@ -195,7 +209,8 @@ class BodyWriter:
 
     def _write_pieces(self) -> None:
         with self._turn:
-            self._write_held()
+            if not self._aborted:
+                self._write_held()
 
     def _write_held(self) -> None:
         pieces, self._pieces = self._pieces, []
@@ -211,15 +226,19 @@ class BodyWriter:
 
     def _finish(self) -> None:
         with self._turn:
+            if self._aborted:
+                return
             self._write_held()
             os.fsync(self._descriptor)
             self._close()
         _fsync_folder(self._path.parent)
 
     def _discard(self) -> None:
+        # A write that waits for its turn would make the file anew.
         with self._turn:
+            self._aborted = True
             self._close()
-        self._path.unlink(missing_ok=True)
+            self._path.unlink(missing_ok=True)
 
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
