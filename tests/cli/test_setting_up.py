@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Command
+from sekisho.app.certificates import self_signed
 
 
 def test_init_writes_configuration_certificate_and_data(config: Path) -> None:
@@ -235,3 +236,14 @@ def test_the_demo_tells_its_command(
     assert "sekisho send -c demo/sekisho.toml --server 127.0.0.1:2587" in told
     assert (tmp_path / "demo" / "alice.password").stat().st_mode & 0o077 == 0
     assert sekisho("check", "-c", "demo/sekisho.toml").code == 0
+
+
+def test_check_says_that_the_certificate_has_expired(
+    config: Path, sekisho: Command
+) -> None:
+    long_ago = self_signed("relay.example.com", 1_000_000_000.0)
+    (config.parent / "certificate.pem").write_bytes(long_ago.certificate)
+    (config.parent / "key.pem").write_bytes(long_ago.key)
+    checked = sekisho("check", "-c", config)
+    assert checked.code == 1
+    assert "expired on 2003-" in checked.out

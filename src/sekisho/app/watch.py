@@ -114,11 +114,15 @@ class Watch:
         """Look at the queue now and then, for the metrics; pass alarms on."""
         while True:
             await asyncio.sleep(STATS_SECONDS)
-            stats = await queue.stats(unix_seconds())
-            self.figures = QueueFigures(stats.by_state, stats.oldest_age_seconds)
             while alarms:
-                alarm = alarms.pop()
-                self.alarm(alarm.about, alarm.detail, alarm.hint)
+                self.emit(alarms.pop())
+            try:
+                stats = await queue.stats(unix_seconds())
+            except Exception as error:  # noqa: BLE001 - looked at again; mail goes on
+                hint = "its figures in the metrics are old; look at the disk"
+                self.alarm("queue figures", f"{type(error).__name__}: {error}", hint)
+            else:
+                self.figures = QueueFigures(stats.by_state, stats.oldest_age_seconds)
 
 
 async def _serve_metrics(

@@ -69,9 +69,11 @@ def _broken_files(config: Config) -> list[str]:
     if config.tls is None:
         return []
     try:
-        load_server_tls(config.tls.certificate, config.tls.key)
+        pair = load_server_tls(config.tls.certificate, config.tls.key)
     except TlsFilesError as error:
         return [f"{error} ({error.hint})"]
+    if pair.not_after <= unix_seconds():
+        return [f"{config.tls.certificate} expired on {_expiry(pair.not_after)}"]
     return []
 
 

@@ -1,7 +1,6 @@
 """``sekisho init``: a configuration, a self-signed certificate, the first account."""
 
 import os
-import secrets
 import socket
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from sekisho.app.setup import (
     write_private,
 )
 from sekisho.app.wiring import unix_seconds
+from sekisho.auth.account import random_password
 from sekisho.config.load import load_config
 from sekisho.model.domain import DomainError, normal_domain
 
@@ -65,14 +65,14 @@ def _first_account(made: Made) -> None:
     name = click.prompt("first account, an address (empty for none)", "")
     if not name:
         return
-    password = secrets.token_urlsafe(16)
+    password = random_password()
     arguments = {"name": name, "password": password}
     perform(load_config(made.config, os.environ), "user.add", arguments)
     click.echo(f"added {name}, password: {password}\n  (shown this once)")
 
 
 def _demo(made: Made) -> None:
-    password = secrets.token_urlsafe(16)
+    password = random_password()
     config = load_config(made.config, {})
     perform(config, "user.add", {"name": DEMO_ACCOUNT, "password": password})
     secret = made.folder / DEMO_PASSWORD_NAME

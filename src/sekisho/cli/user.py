@@ -1,12 +1,12 @@
 """``sekisho user``: the accounts of this machine."""
 
-import secrets
 from typing import Any
 
 import click
 from rich.table import Table
 
 from sekisho.app.desk import perform
+from sekisho.auth.account import random_password
 from sekisho.cli.options import (
     config_option,
     first_line,
@@ -15,8 +15,6 @@ from sekisho.cli.options import (
     print_table,
     read_config,
 )
-
-GENERATED_PASSWORD_BYTES = 16
 
 
 @click.group("user")
@@ -160,7 +158,7 @@ def unlock(config_file: str | None, **arguments: Any) -> None:  # noqa: ANN401 -
 def _password(file: str | None) -> tuple[str, bool]:
     """The password of a file, or a new one; and whether it is new."""
     if file is None:
-        return secrets.token_urlsafe(GENERATED_PASSWORD_BYTES), True
+        return random_password(), True
     return first_line(file), False
 
 

@@ -19,7 +19,6 @@ from functools import lru_cache
 import idna
 
 MAX_DOMAIN_OCTETS = 255
-MAX_LABEL_OCTETS = 63
 
 _ASCII_DOMAIN = re.compile(
     r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"

@@ -120,7 +120,6 @@ class MailRefused(Event, frozen=True, tag="mail.refused"):
     reason: str
     recipient: str = ""
     account: str = ""
-    message: str = ""
 
 
 class MailAccepted(Event, frozen=True, tag="mail.accepted"):
@@ -138,7 +137,6 @@ class MailAccepted(Event, frozen=True, tag="mail.accepted"):
     grant: str = ""
     account: str = ""
     tls: str = ""
-    message_id: str = ""
 
 
 class Delivered(Event, frozen=True, tag="delivery.delivered"):
