@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from auth.keepers import local_gatekeeper
 from auth.support import Clock, add_alice, open_store
 from sekisho.auth.accounts import AccountStore
 from sekisho.auth.gatekeeper import Gatekeeper
 from sekisho.auth.hashing import HashingPool
-from sekisho.auth.local import local_gatekeeper
 
 
 @pytest.fixture

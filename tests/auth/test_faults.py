@@ -200,7 +200,9 @@ async def test_the_chain_goes_on_only_after_not_mine() -> None:
 @pytest.mark.asyncio
 async def test_nobodys_account_is_rejected() -> None:
     keeper = keeper_of(Odd(gives(NotMine())), Odd(gives(NotMine()), "second"))
-    assert await login(keeper) == Rejected("nobody knows the account", NAME)
+    assert await login(keeper) == Rejected(
+        "nobody knows the account, or can verify it so", NAME
+    )
 
 
 @pytest.mark.asyncio
@@ -252,7 +254,7 @@ async def test_a_clock_that_fails_is_unavailable() -> None:
 
 def test_proven_decoys_are_nobodys() -> None:
     keeper = keeper_of(Odd(gives(YES)))
-    owner = Rejected("nobody knows the account", "nobody")
+    owner = Rejected("nobody knows the account, or can verify it so", "nobody")
     assert keeper._judge.proof(owner, "SCRAM-SHA-256", CONTEXT.client) == owner
 
 

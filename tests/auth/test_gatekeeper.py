@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from auth.keepers import local_gatekeeper
 from auth.support import (
     BINDING,
     CLIENT,
@@ -28,7 +29,7 @@ from auth.support import (
 from sekisho.auth.accounts import AccountStore, NewAccount
 from sekisho.auth.gatekeeper import Gatekeeper, GatekeeperOptions
 from sekisho.auth.hashing import Hasher, HashingPool
-from sekisho.auth.local import LocalAuthenticator, local_gatekeeper
+from sekisho.auth.local import LocalAuthenticator
 from sekisho.auth.lockout import Lockout, LockoutRules, Success
 from sekisho.auth.mechanisms import MECHANISMS
 from sekisho.auth.memory import SuccessMemory

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from config.loader import Loader
+from sekisho.config.authenticators import Local
 from sekisho.config.fields import text
 from sekisho.config.load import load_config
 from sekisho.config.outside import MAX_FILE_BYTES, Secret
 from sekisho.config.problems import ConfigErrors, did_you_mean
-from sekisho.config.tables import Authenticator, Tls
+from sekisho.config.tables import Tls
 
 SECRET = "open sesame"
 SMARTHOST = """
@@ -106,7 +107,7 @@ def test_tables_are_read_by_load_config_alone():
 
 def test_an_authenticator_of_another_type_is_refused():
     with pytest.raises(ValueError, match="Input should be a valid dict"):
-        Authenticator.model_validate(5)
+        Local.model_validate(5)
 
 
 def test_a_proposal_is_made_only_from_what_is_known():

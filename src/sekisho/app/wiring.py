@@ -7,19 +7,19 @@ needs. Nothing here decides.
 import random
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from sekisho.app.authenticators import Workshop, build_authenticators, doors
 from sekisho.app.hostfacts import Seen, own_addresses
 from sekisho.app.reports import Reporter as ReportMaker
 from sekisho.app.submission import SYSTEM, system_identity
 from sekisho.auth.accounts import AccountStore
-from sekisho.auth.gatekeeper import Gatekeeper
+from sekisho.auth.gatekeeper import Gatekeeper, GatekeeperOptions
 from sekisho.auth.hashing import HashingPool
-from sekisho.auth.local import local_gatekeeper
-from sekisho.auth.lockout import LockoutRules
+from sekisho.auth.lockout import Lockout, LockoutRules, Success
 from sekisho.config.schema import Config
 from sekisho.config.tables import Listener
 from sekisho.config.values import SUBMIT_LISTENER, routes, session_limits
@@ -104,21 +104,28 @@ def gatekeeper(
     config: Config, accounts: AccountStore, seen: Seen, closing: AsyncExitStack
 ) -> Gatekeeper:
     """Who checks credentials."""
-    pool, lockout = HashingPool(), config.lockout
+    pool = HashingPool()
     closing.callback(pool.close)
-    return local_gatekeeper(
-        accounts,
-        pool,
+    given = Workshop(config, accounts, pool, unix_seconds, closing)
+
+    async def keep(batch: Sequence[Success]) -> None:
+        await pool.run(accounts.keep_successes, batch)
+
+    rules = LockoutRules(
+        pair_failures=config.lockout.pair_failures,
+        block_failures=config.lockout.block_failures,
+        first_seconds=config.lockout.first_seconds,
+        longest_seconds=config.lockout.longest_seconds,
+        forget_seconds=config.lockout.forget_seconds,
+    )
+    return Gatekeeper(
+        build_authenticators(given),
+        Lockout(rules, seen.facts.gateways, accounts.successes()),
         clock=unix_seconds,
-        name=next((one.name for one in config.authenticators), "local"),
-        exempt=seen.facts.gateways,
-        rules=LockoutRules(
-            pair_failures=lockout.pair_failures,
-            block_failures=lockout.block_failures,
-            first_seconds=lockout.first_seconds,
-            longest_seconds=lockout.longest_seconds,
-            forget_seconds=lockout.forget_seconds,
+        options=GatekeeperOptions(
+            decoy_secret=accounts.decoy_secret, keep_successes=keep
         ),
+        doors=doors(config),
     )
 
 

@@ -8,13 +8,16 @@ An authenticator
 - takes as long for an account that it does not have, or that is disabled, as for a
   wrong password (whoever can tell them apart can list accounts);
 - is never asked about an empty, overlong or unprepared name or password.
+
+`credentials` says which of the protocols below it carries out beside `Authenticator`:
+the chain asks it for nothing else.
 """
 
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Protocol
 
-from sekisho.auth.sasl import ScramKeys
+from sekisho.auth.context import AuthContext
+from sekisho.auth.sasl import Challenge, Credential, ScramKeys
 from sekisho.model.identity import (
     ChainAnswer,
     Identity,
@@ -22,13 +25,6 @@ from sekisho.model.identity import (
     Rejected,
     Unavailable,
 )
-
-
-class Credential(Enum):
-    """What can be verified."""
-
-    PASSWORD = auto()
-    SCRAM_SHA_256 = auto()
 
 
 class AuthUnavailableError(Exception):
@@ -58,9 +54,25 @@ class Authenticator(Protocol):
         """What it can verify for every one of its accounts, as of now."""
         ...
 
+    async def pretend(self) -> None:
+        """Take as long as a wrong password takes, and ask nobody outside."""
+        ...
+
+    def is_current(self, identity: Identity) -> bool:
+        """Whether the account is there, enabled and unchanged; from memory, fast."""
+        ...
+
+
+class ChecksPasswords(Authenticator, Protocol):
+    """`Credential.PASSWORD`."""
+
     async def verify_password(self, account: str, password: str) -> ChainAnswer:
         """Verify a password; both prepared after RFC 8265."""
         ...
+
+
+class KeepsScramKeys(Authenticator, Protocol):
+    """`Credential.SCRAM_SHA_256`."""
 
     async def scram_record(self, account: str) -> KeysAnswer:
         """Look SCRAM keys up.
@@ -70,10 +82,56 @@ class Authenticator(Protocol):
         """
         ...
 
-    async def pretend(self) -> None:
-        """Take as long as a wrong password takes, and ask nobody outside."""
+
+class ChecksTokens(Authenticator, Protocol):
+    """`Credential.TOKEN`."""
+
+    async def verify_token(self, token: str, account: str) -> ChainAnswer:
+        """Verify a bearer token.
+
+        Args:
+            token: Of its characters, and bounded.
+            account: Prepared name of whom the client claims to be, empty for whoever
+                the token is about. A token of another account is `Rejected`.
+
+        """
         ...
 
-    def is_current(self, identity: Identity) -> bool:
-        """Whether the account is there, enabled and unchanged; from memory, fast."""
+
+class ChecksCertificates(Authenticator, Protocol):
+    """`Credential.CERTIFICATE`."""
+
+    async def verify_certificate(self, certificate: bytes, account: str) -> ChainAnswer:
+        """Say whose a certificate is.
+
+        Args:
+            certificate: DER; its chain and validity were verified in the handshake,
+                unless it is empty.
+            account: Prepared name that the client asks for, empty for whoever the
+                certificate is about. A certificate of another account is `Rejected`.
+
+        """
+        ...
+
+
+class Acceptor(Protocol):
+    """One exchange of tickets; it may hold something open between its steps."""
+
+    account: str
+    """Whom the client claims to be, as far as is known; for log and lockout."""
+
+    async def step(self, response: bytes) -> Challenge | ChainAnswer:
+        """Take the client's next token, and answer it or end the exchange."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is held; the exchange is over."""
+        ...
+
+
+class AcceptsTickets(Authenticator, Protocol):
+    """`Credential.KERBEROS`, `Credential.NTLM`."""
+
+    def accept(self, mechanism: str, context: AuthContext) -> Acceptor:
+        """Begin an exchange; `mechanism` is GSSAPI, GSS-SPNEGO or NTLM."""
         ...

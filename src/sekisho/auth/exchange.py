@@ -5,12 +5,13 @@ is not expected comes out as `Unavailable`, which is 454.
 """
 
 import asyncio
-from dataclasses import dataclass
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from sekisho.auth.authenticator import AuthUnavailableError
+from sekisho.auth.context import AuthContext
 from sekisho.auth.judge import Found, Judge
 from sekisho.auth.sasl import (
+    CertificateClaimed,
     Challenge,
     Dialogue,
     Failed,
@@ -19,55 +20,46 @@ from sekisho.auth.sasl import (
     PasswordHopeless,
     Proven,
     Step,
+    TicketGiven,
+    TokenGiven,
 )
 from sekisho.model.identity import Answer, Identity, Rejected, Unavailable, Verified
-from sekisho.model.rules import IPAddress
 
-
-@dataclass(frozen=True, slots=True)
-class AuthContext:
-    """Where an exchange takes place.
-
-    Attributes:
-        client: The client's address.
-        listener: The listener's name.
-        channel_binding: ``tls-server-end-point`` of our certificate (RFC 5929), or
-            empty where it has none.
-        session: Its id, for the log.
-
-    """
-
-    client: IPAddress
-    listener: str
-    channel_binding: bytes
-    session: str
+if TYPE_CHECKING:
+    from sekisho.auth.chain import CheckedAcceptor
 
 
 class Exchange:
     """One AUTH command, from its first response to its answer."""
 
     __slots__ = (
+        "_acceptor",
         "_begun",
         "_client",
         "_confirmed",
+        "_context",
         "_dialogue",
         "_judge",
         "_mechanism",
         "_over",
         "_owner",
+        "_refused",
     )
 
     def __init__(
-        self, judge: Judge, client: IPAddress, mechanism: str, dialogue: Dialogue
+        self, judge: Judge, context: AuthContext, mechanism: str, dialogue: Dialogue
     ) -> None:
         self._judge = judge
-        self._client = client
+        self._context = context
+        self._client = context.client
         self._mechanism = mechanism
         self._dialogue = dialogue
         self._begun = False
         self._over = False
         self._owner: Identity | Rejected | None = None
         self._confirmed: Verified | None = None
+        self._refused: Rejected | None = None
+        self._acceptor: CheckedAcceptor | None = None
 
     async def step(self, response: bytes | None) -> Challenge | Answer:
         """Take the client's response.
@@ -96,11 +88,22 @@ class Exchange:
             # Not its text: a library may have put the password there.
             return Unavailable(f"{type(error).__name__} while checking")
         self._over = not isinstance(answer, Challenge)
+        if self._over:
+            self.close()
         return answer
+
+    def close(self) -> None:
+        """Let go of what an authenticator holds for this exchange."""
+        acceptor, self._acceptor = self._acceptor, None
+        if acceptor is not None:
+            acceptor.close()
 
     async def _step(self, response: bytes | None) -> Challenge | Answer:
         if self._confirmed is not None:
             return self._after_server_final(self._confirmed, response)
+        if self._refused is not None:
+            # Whatever the client says to the error that it was told (RFC 7628 §3.2.3).
+            return self._refused
         # Only a first response may be missing; a later one is empty at the least.
         if response is None and self._begun:
             response = b""
@@ -111,14 +114,14 @@ class Exchange:
         match step:
             case Challenge():
                 return step
-            case PasswordGiven():
-                return await self._judge.password(step, self._mechanism, self._client)
-            case PasswordHopeless():
-                return await self._judge.hopeless(step, self._client)
+            case PasswordGiven() | PasswordHopeless():
+                return await self._take_password(step)
             case KeysNeeded():
                 return await self._look_up(step)
             case Proven():
                 return self._judge_proof(step)
+            case TokenGiven() | CertificateClaimed() | TicketGiven():
+                return await self._take_shown(step)
             case Failed(reason, account):
                 # For the log: not "the proof is wrong" where there was none to give.
                 if isinstance(self._owner, Rejected):
@@ -127,6 +130,26 @@ class Exchange:
             case _:
                 assert_never(step)
 
+    async def _take_password(self, step: PasswordGiven | PasswordHopeless) -> Answer:
+        match step:
+            case PasswordGiven():
+                return await self._judge.password(step, self._mechanism, self._client)
+            case PasswordHopeless():
+                return await self._judge.hopeless(step, self._client)
+
+    async def _take_shown(
+        self, step: TokenGiven | CertificateClaimed | TicketGiven
+    ) -> Challenge | Answer:
+        match step:
+            case TokenGiven():
+                return await self._take_token(step)
+            case CertificateClaimed():
+                return await self._judge.certificate(
+                    step, self._context.certificate, self._mechanism, self._client
+                )
+            case TicketGiven():
+                return await self._take_ticket(step)
+
     async def _look_up(self, step: KeysNeeded) -> Challenge | Answer:
         match await self._judge.scram_keys(step.account):
             case Found(keys, owner):
@@ -134,6 +157,28 @@ class Exchange:
                 return await self._carry_out(step.then(keys))
             case Unavailable() as unavailable:
                 return unavailable
+
+    async def _take_token(self, step: TokenGiven) -> Challenge | Answer:
+        answer = await self._judge.token(step, self._mechanism, self._client)
+        if not isinstance(answer, Rejected):
+            return answer
+        self._refused = answer
+        return Challenge(step.error)
+
+    async def _take_ticket(self, step: TicketGiven) -> Challenge | Answer:
+        if self._acceptor is None:
+            if (locked := self._judge.locked("", self._client)) is not None:
+                return locked
+            self._acceptor = self._judge.acceptor(
+                step.credential, self._mechanism, self._context
+            )
+        acceptor = self._acceptor
+        answer = await acceptor.step(step.response)
+        if isinstance(answer, Challenge):
+            return answer
+        return self._judge.shown(
+            answer, acceptor.account, self._mechanism, self._client
+        )
 
     def _judge_proof(self, step: Proven) -> Challenge | Answer:
         if self._owner is None:

@@ -13,18 +13,38 @@ In this order, so that neither text nor time tells a client anything:
 5. a failure is counted, a success clears the pair's count (`lockout`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from sekisho.auth.authenticator import Authenticator
 from sekisho.auth.chain import Chain
-from sekisho.auth.exchange import AuthContext, Exchange
+from sekisho.auth.context import AuthContext
+from sekisho.auth.exchange import Exchange
 from sekisho.auth.judge import GatekeeperOptions, Judge
 from sekisho.auth.lockout import Lockout
-from sekisho.auth.mechanisms import MECHANISMS
-from sekisho.auth.sasl import Challenge, Failed, Step
+from sekisho.auth.mechanisms import MECHANISMS, Mechanism
+from sekisho.auth.sasl import Challenge, Credential, Failed, Step
 from sekisho.model.identity import Identity
 
 __all__ = ["AuthContext", "Challenge", "Exchange", "Gatekeeper", "GatekeeperOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What differs on a listener.
+
+    Attributes:
+        authenticators: Names of those that are asked; all if empty.
+        mechanisms: Announced as far as at least one of them can verify them; if empty,
+            those that every one can verify.
+
+    """
+
+    authenticators: tuple[str, ...] = ()
+    mechanisms: tuple[str, ...] = ()
+
+
+_FRONT_DOOR = Door()
 
 
 class Gatekeeper:
@@ -35,6 +55,7 @@ class Gatekeeper:
         lockout: Who may not try for a while; also for the operator's `unlock`.
         clock: Unix seconds.
         options: See there.
+        doors: By listener; the others have nothing special.
 
     """
 
@@ -45,36 +66,54 @@ class Gatekeeper:
         *,
         clock: Callable[[], float],
         options: GatekeeperOptions,
+        doors: Mapping[str, Door] | None = None,
     ) -> None:
         self.lockout = lockout
+        self._doors = doors or {}
         self._chain = Chain(authenticators)
+        self._chains = {
+            listener: self._chain.only(door.authenticators)
+            for listener, door in self._doors.items()
+            if door.authenticators
+        }
         self._judge = Judge(self._chain, lockout, clock, options)
+        self._judges = {
+            listener: self._judge.over(chain)
+            for listener, chain in self._chains.items()
+        }
         self._randomness = options.randomness
 
-    def mechanisms(self, *, channel_binding: bool = True) -> tuple[str, ...]:
+    def mechanisms(
+        self, listener: str = "", *, channel_binding: bool = True
+    ) -> tuple[str, ...]:
         """Which mechanisms to announce under TLS, the strongest first.
 
         Args:
+            listener: Its name.
             channel_binding: Whether the connection has one; without it -PLUS cannot
                 work.
 
         """
-        able = self._chain.credentials()
+        door = self._doors.get(listener, _FRONT_DOOR)
+        chain = self._chains.get(listener, self._chain)
+        able = chain.some_credentials() if door.mechanisms else chain.credentials()
         return tuple(
             one.name
             for one in MECHANISMS
-            if one.credential in able and (channel_binding or not one.needs_binding)
+            if _is_offered(one, able, door)
+            and (channel_binding or not one.needs_binding)
         )
 
     def begin(self, mechanism: str, context: AuthContext) -> Exchange:
         """Begin an exchange; one of a mechanism that is not offered is rejected."""
-        binding = context.channel_binding
-        offered = self.mechanisms(channel_binding=bool(binding))
+        bound = bool(context.channel_binding)
+        offered = self.mechanisms(context.listener, channel_binding=bound)
+        judge = self._judges.get(context.listener, self._judge)
         for one in MECHANISMS:
             if one.name == mechanism and mechanism in offered:
-                dialogue = one.begin(binding, self._randomness)
-                return Exchange(self._judge, context.client, mechanism, dialogue)
-        return Exchange(self._judge, context.client, mechanism, _NotOffered())
+                dialogue = one.begin(context, self._randomness)
+                return Exchange(judge, context, mechanism, dialogue)
+        return Exchange(judge, context, mechanism, _NotOffered())
 
     def is_current(self, identity: Identity) -> bool:
         """Whether the account is there, enabled and unchanged; from memory, fast."""
@@ -86,6 +125,11 @@ class Gatekeeper:
         While logins come in it happens by itself once a minute.
         """
         await self._judge.save_successes()
+
+
+def _is_offered(one: Mechanism, able: frozenset[Credential], door: Door) -> bool:
+    wanted = not door.mechanisms or one.name in door.mechanisms
+    return wanted and one.credential in able
 
 
 class _NotOffered:

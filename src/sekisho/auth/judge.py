@@ -5,16 +5,25 @@ an account that is locked out, unknown or disabled costs a hash like any other.
 """
 
 import asyncio
+import copy
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from secrets import token_bytes
 from typing import assert_never
 
 from sekisho.auth.authenticator import ScramRecord
-from sekisho.auth.chain import Chain
+from sekisho.auth.chain import Chain, CheckedAcceptor
+from sekisho.auth.context import AuthContext
 from sekisho.auth.lockout import Free, Locked, Lockout, Success, block_of
 from sekisho.auth.memory import LONGEST_SECONDS, SuccessMemory
-from sekisho.auth.sasl import PasswordGiven, PasswordHopeless, ScramKeys
+from sekisho.auth.sasl import (
+    CertificateClaimed,
+    Credential,
+    PasswordGiven,
+    PasswordHopeless,
+    ScramKeys,
+    TokenGiven,
+)
 from sekisho.auth.scram import DEFAULT_ITERATIONS, decoy_keys
 from sekisho.auth.turns import Turns
 from sekisho.model.identity import (
@@ -95,6 +104,12 @@ class Judge:
         self._saved_at = float("-inf")
         self._saving: asyncio.Future[None] | None = None
 
+    def over(self, chain: Chain) -> "Judge":
+        """The same judge, who asks another chain."""
+        other = copy.copy(self)
+        other._chain = chain  # noqa: SLF001 - its own
+        return other
+
     async def password(
         self, given: PasswordGiven, mechanism: str, client: IPAddress
     ) -> Answer:
@@ -150,6 +165,60 @@ class Judge:
                 return self._verified(owner, mechanism, client)
             case Free():
                 return self.refuse("the account is disabled", account, client)
+
+    async def token(
+        self, given: TokenGiven, mechanism: str, client: IPAddress
+    ) -> Answer:
+        """Judge a bearer token."""
+        if (locked := self.locked(given.account, client)) is not None:
+            return locked
+        answer = await self._chain.verify_token(given.token, given.account)
+        return self.shown(answer, given.account, mechanism, client)
+
+    async def certificate(
+        self,
+        claimed: CertificateClaimed,
+        certificate: bytes,
+        mechanism: str,
+        client: IPAddress,
+    ) -> Answer:
+        """Judge a claim by the client's TLS certificate; an empty one is none."""
+        if (locked := self.locked(claimed.account, client)) is not None:
+            return locked
+        if not certificate:
+            return self.refuse("there is no certificate", claimed.account, client)
+        answer = await self._chain.verify_certificate(certificate, claimed.account)
+        return self.shown(answer, claimed.account, mechanism, client)
+
+    def acceptor(
+        self, credential: Credential, mechanism: str, context: AuthContext
+    ) -> CheckedAcceptor:
+        """Begin an exchange of tickets."""
+        return self._chain.acceptor(credential, mechanism, context)
+
+    def shown(
+        self, answer: Answer, claimed: str, mechanism: str, client: IPAddress
+    ) -> Answer:
+        """Judge what an authenticator said of a token, a certificate or a ticket."""
+        match answer:
+            case Verified(identity):
+                if (locked := self.locked(identity.account, client)) is not None:
+                    return locked
+                return self._verified(identity, mechanism, client)
+            case Rejected(reason, account):
+                return self.refuse(reason, account or claimed, client)
+            case Unavailable():
+                return answer
+            case _:
+                assert_never(answer)
+
+    def locked(self, account: str, client: IPAddress) -> Rejected | None:
+        """The refusal of a client that is locked out."""
+        match self._lockout.standing(account, client, self._clock()):
+            case Locked() as locked:
+                return Rejected(locked.reason, account)
+            case Free():
+                return None
 
     def refuse(self, reason: str, account: str, client: IPAddress) -> Rejected:
         """Reject, and count it unless the client is locked out already."""

@@ -1,16 +1,11 @@
-"""Local accounts as an authenticator, and the gatekeeper of a stand-alone machine."""
-
-from collections.abc import Callable, Collection, Sequence
+"""Local accounts as an authenticator."""
 
 from sekisho.auth.account import Account
 from sekisho.auth.accounts import AccountStore
-from sekisho.auth.authenticator import Credential, KeysAnswer, ScramRecord
-from sekisho.auth.gatekeeper import Gatekeeper, GatekeeperOptions
+from sekisho.auth.authenticator import KeysAnswer, ScramRecord
 from sekisho.auth.hashing import HashingPool, PasswordCheck, is_hash
-from sekisho.auth.lockout import Lockout, LockoutRules, Success
-from sekisho.auth.sasl import ScramKeys
+from sekisho.auth.sasl import Credential, ScramKeys
 from sekisho.model.identity import ChainAnswer, Identity, NotMine, Rejected, Verified
-from sekisho.model.rules import IPAddress
 
 
 class LocalAuthenticator:
@@ -83,35 +78,3 @@ class LocalAuthenticator:
             addresses=account.addresses,
             groups=account.groups,
         )
-
-
-def local_gatekeeper(
-    store: AccountStore,
-    pool: HashingPool,
-    *,
-    clock: Callable[[], float],
-    name: str = "local",
-    exempt: Collection[IPAddress] = (),
-    rules: LockoutRules | None = None,
-) -> Gatekeeper:
-    """Put a gatekeeper together that knows local accounts alone.
-
-    Args:
-        store: The accounts.
-        pool: For hashing; the caller closes it.
-        clock: Unix seconds.
-        name: As configured.
-        exempt: Default gateways, which are never locked out.
-        rules: When to lock out; the default rules if left out.
-
-    """
-
-    async def keep(batch: Sequence[Success]) -> None:
-        await pool.run(store.keep_successes, batch)
-
-    return Gatekeeper(
-        [LocalAuthenticator(store, pool, name)],
-        Lockout(rules or LockoutRules(), exempt, store.successes()),
-        clock=clock,
-        options=GatekeeperOptions(decoy_secret=store.decoy_secret, keep_successes=keep),
-    )

@@ -8,9 +8,9 @@ authenticator here can verify them. A name that is not in the table is 504.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sekisho.auth.authenticator import Credential
+from sekisho.auth.context import AuthContext
 from sekisho.auth.password_mechanisms import Login, Plain
-from sekisho.auth.sasl import Dialogue
+from sekisho.auth.sasl import Credential, Dialogue
 from sekisho.auth.scram import Scram
 
 
@@ -24,29 +24,37 @@ class Mechanism:
             announced: clients pick the strongest and do not fall back.
         needs_binding: Whether it is announced only where the TLS connection has a
             channel binding.
-        begin: Makes a dialogue of channel binding and source of random octets.
+        begin: Makes a dialogue of its context and a source of random octets.
 
     """
 
     name: str
     credential: Credential
     needs_binding: bool
-    begin: Callable[[bytes, Callable[[int], bytes]], Dialogue]
+    begin: Callable[[AuthContext, Callable[[int], bytes]], Dialogue]
 
 
-def _scram(binding: bytes, randomness: Callable[[int], bytes]) -> Dialogue:
-    return Scram(requires_binding=False, channel_binding=binding, randomness=randomness)
+def _scram(context: AuthContext, randomness: Callable[[int], bytes]) -> Dialogue:
+    return Scram(
+        requires_binding=False,
+        channel_binding=context.channel_binding,
+        randomness=randomness,
+    )
 
 
-def _scram_plus(binding: bytes, randomness: Callable[[int], bytes]) -> Dialogue:
-    return Scram(requires_binding=True, channel_binding=binding, randomness=randomness)
+def _scram_plus(context: AuthContext, randomness: Callable[[int], bytes]) -> Dialogue:
+    return Scram(
+        requires_binding=True,
+        channel_binding=context.channel_binding,
+        randomness=randomness,
+    )
 
 
-def _plain(_binding: bytes, _randomness: Callable[[int], bytes]) -> Dialogue:
+def _plain(_context: AuthContext, _randomness: Callable[[int], bytes]) -> Dialogue:
     return Plain()
 
 
-def _login(_binding: bytes, _randomness: Callable[[int], bytes]) -> Dialogue:
+def _login(_context: AuthContext, _randomness: Callable[[int], bytes]) -> Dialogue:
     return Login()
 
 

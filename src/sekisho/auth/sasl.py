@@ -10,9 +10,22 @@ no way around: MS01-037 was a step whose failure was taken for progress.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Protocol
 
 from sekisho.auth.precis import PreparationError, prepare_name, prepare_password
+
+
+class Credential(Enum):
+    """What an authenticator can verify."""
+
+    PASSWORD = auto()
+    SCRAM_SHA_256 = auto()
+    SCRAM_SHA_1 = auto()
+    TOKEN = auto()
+    CERTIFICATE = auto()
+    KERBEROS = auto()
+    NTLM = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +89,53 @@ class Failed:
     account: str = ""
 
 
-Step = Challenge | PasswordGiven | PasswordHopeless | KeysNeeded | Proven | Failed
+@dataclass(frozen=True, slots=True)
+class TokenGiven:
+    """The client gives a bearer token (RFC 6750).
+
+    Attributes:
+        token: As given; bounded and of the token's characters.
+        account: Prepared name of whom the client claims to be; empty for whoever the
+            token is about.
+        error: What the client is told before it is refused (RFC 7628 §3.2.2).
+
+    """
+
+    token: str = field(repr=False)
+    account: str
+    error: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateClaimed:
+    """The client points at its TLS certificate (RFC 4422, appendix A).
+
+    `account` is the prepared name that it asks for; empty for whoever the certificate
+    is about.
+    """
+
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class TicketGiven:
+    """A token of GSSAPI, SPNEGO or NTLM, for an authenticator's `Acceptor`."""
+
+    credential: Credential
+    response: bytes = field(repr=False)
+
+
+Step = (
+    Challenge
+    | PasswordGiven
+    | PasswordHopeless
+    | KeysNeeded
+    | Proven
+    | TokenGiven
+    | CertificateClaimed
+    | TicketGiven
+    | Failed
+)
 
 
 class Dialogue(Protocol):

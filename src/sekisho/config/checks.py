@@ -39,6 +39,7 @@ _LANE_KEYS = (
     "sender_binding",
     "accept_risk",
 )
+_SIGN_IN_KEYS = ("authenticators", "mechanisms")
 _ANY_HOST = {4: "0.0.0.0", 6: "::"}  # noqa: S104 - compared, not bound
 
 
@@ -149,6 +150,24 @@ def _unknown_listeners(document: Raw) -> Iterator[Finding]:
                 )
 
 
+def _unknown_authenticators(document: Raw) -> Iterator[Finding]:
+    known = {
+        name: None
+        for _, one in _tables(document, "authenticator")
+        if isinstance(name := one.get("name", one.get("kind")), str)
+    }
+    if "authenticator" not in document:
+        known = {"local": None}
+    for number, listener in _tables(document, "listener"):
+        for item, name in _texts(listener.get("authenticators")):
+            if name not in known:
+                yield Finding(
+                    ("listener", number, "authenticators", item),
+                    f'there is no authenticator "{name}"',
+                    did_you_mean(name, known),
+                )
+
+
 def _unknown_smarthosts(document: Raw) -> Iterator[Finding]:
     known = _named(document, "smarthost")
     uses: list[tuple[Place, Toml | None]] = [
@@ -198,6 +217,18 @@ def _listener_keys(document: Raw) -> Iterator[Finding]:
                     )
             case _:
                 pass
+
+
+def _sign_in_keys(document: Raw) -> Iterator[Finding]:
+    for number, one in _tables(document, "listener"):
+        place: Place = ("listener", number)
+        for key in (k for k in _SIGN_IN_KEYS if k in one):
+            if one.get("role") in ("mx", "legacy"):
+                yield Finding(
+                    (*place, key),
+                    "users sign in on submission listeners only",
+                    "leave the key out",
+                )
 
 
 def _listener_tls(document: Raw) -> Iterator[Finding]:
@@ -374,8 +405,10 @@ _RULES: tuple[Callable[[Raw], Iterator[Finding]], ...] = (
     _reserved_names,
     _double_domains,
     _unknown_listeners,
+    _unknown_authenticators,
     _unknown_smarthosts,
     _listener_keys,
+    _sign_in_keys,
     _listener_tls,
     _someone_to_verify,
     _double_binds,

@@ -16,7 +16,15 @@ from typing import Any, Literal, cast, get_args, get_origin
 from pydantic import BaseModel, PlainValidator
 from pydantic.fields import FieldInfo
 
-from sekisho.config import bounds, carriage, environment, fields, outside, tables, via
+from sekisho.config import (
+    authenticators,
+    bounds,
+    carriage,
+    environment,
+    fields,
+    outside,
+    via,
+)
 from sekisho.config.schema import SECTIONS, Section
 from sekisho.model.limits import Limits, ServiceLimits
 
@@ -36,7 +44,7 @@ _READ: Mapping[Callable[..., object], str] = {
     outside.read_recipients: "recipients",
     via.read_target: "route",
     via.read_smarthost_server: "URL",
-    tables.known_kind: '"local"',
+    authenticators.read_mechanism: "mechanism",
     bounds.read_session: "table",
 }
 _PLAIN: Mapping[Any, str] = {

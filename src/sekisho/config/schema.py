@@ -4,14 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 
+from sekisho.config.authenticators import KINDS, Authenticator, Local
 from sekisho.config.bounds import AllBounds, GivenBounds, SessionBounds
 from sekisho.config.carriage import Delivery, Dns, Queue, Retry
 from sekisho.config.fields import Hostname, Mailbox, Many, Name, OwnDomainName
 from sekisho.config.outside import FilePath
+from sekisho.config.table import Table
 from sekisho.config.tables import (
-    Authenticator,
     Console,
     Domain,
     Grant,
@@ -22,10 +23,8 @@ from sekisho.config.tables import (
     Sendmail,
     Smarthost,
     Some,
-    Table,
     Tls,
     Trace,
-    of_this_version,
 )
 
 DEFAULT_DATA_DIR = Path("/var/lib/sekisho")
@@ -80,8 +79,8 @@ class Config(Table):
     listeners: Annotated[Many[Listener], Some] = Field(
         default_factory=_default_listeners, alias="listener"
     )
-    authenticators: Many[Annotated[Authenticator, BeforeValidator(of_this_version)]] = (
-        Field(default=(Authenticator(kind="local"),), alias="authenticator")
+    authenticators: Many[Authenticator] = Field(
+        default=(Local(kind="local"),), alias="authenticator"
     )
     domains: dict[OwnDomainName, Domain] = Field(default_factory=dict[str, Domain])
     grants: Many[Grant] = Field(default=(), alias="grant")
@@ -120,7 +119,10 @@ SECTIONS = (
     Section(("listener",), "[[listener]]", Listener),
     Section(("listener", "limits"), "[listener.limits]", SessionBounds),
     Section(("tls",), "[tls]", Tls),
-    Section(("authenticator",), "[[authenticator]]", Authenticator),
+    *(
+        Section(("authenticator",), f'[[authenticator]] kind = "{kind}"', table)
+        for kind, table in KINDS.items()
+    ),
     Section(("domains", "*"), '[domains."NAME"]', Domain),
     Section(("grant",), "[[grant]]", Grant),
     Section(("smarthost", "*"), "[smarthost.NAME]", Smarthost),

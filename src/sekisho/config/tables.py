@@ -9,13 +9,13 @@ the docstrings here, so they are written for operators.
 from ipaddress import IPv4Address
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
+from sekisho.config.authenticators import MechanismName
 from sekisho.config.bounds import (
     GivenSessionBounds,
 )
 from sekisho.config.fields import (
-    STRICT,
     Bind,
     Expiry,
     Many,
@@ -28,16 +28,14 @@ from sekisho.config.fields import (
     choice,
     join_clients,
     member,
-    text,
 )
 from sekisho.config.outside import FilePath, Recipients, RecipientsOf, SecretText
-from sekisho.config.problems import did_you_mean, wrong
+from sekisho.config.problems import wrong
+from sekisho.config.table import Table
 from sekisho.config.via import SmarthostServer, Via
 from sekisho.model.address import ANY_ADDRESS
 from sekisho.model.route import TlsPolicy
 from sekisho.model.rules import BareNewline, Role, SenderBinding, TlsMode
-
-LATER_AUTHENTICATORS = ("ldap", "kerberos", "oidc")
 
 _T = TypeVar("_T")
 
@@ -57,37 +55,11 @@ def _some(items: tuple[_T, ...]) -> tuple[_T, ...]:
     return items
 
 
-def known_kind(value: object) -> str:
-    """Read an authenticator's kind."""
-    kind = text(value)
-    if kind in LATER_AUTHENTICATORS:
-        raise wrong(f'the authenticator "{kind}" is not in this version', 'use "local"')
-    if kind != "local":
-        raise wrong(f"{kind!r} is not known", did_you_mean(kind, ["local"]))
-    return kind
-
-
-def of_this_version(value: object) -> object:
-    """Refuse an authenticator of a later version, and nothing else."""
-    # Before its other keys are looked at: they would all be called unknown.
-    match value:
-        case {"kind": str(kind)} if kind in LATER_AUTHENTICATORS:
-            return known_kind(kind)
-        case _:
-            return value
-
-
 Some = AfterValidator(_some)
 Who = Annotated[
     Many[WhoItem], Some, BeforeValidator(_one_or_many), AfterValidator(join_clients)
 ]
 AnyoneElse = (ANY_ADDRESS,)
-
-
-class Table(BaseModel):
-    """A table of the file."""
-
-    model_config = STRICT
 
 
 class Listener(Table):
@@ -121,6 +93,11 @@ class Listener(Table):
         null_sender: ``legacy`` only: whether the reverse-path ``<>`` is taken.
         sender_binding: ``legacy`` only: see ``[[grant]]``.
         accept_risk: ``legacy`` only: see ``[[grant]]``.
+        authenticators: ``submission`` only: the names of those that are asked here;
+            all if left out.
+        mechanisms: ``submission`` only: announce these, as far as at least one of the
+            authenticators can verify them. If left out, those that every one can
+            verify: a client takes the strongest and does not fall back.
         limits: Bounds of ``[limits]`` that differ here; those of the whole service
             cannot.
 
@@ -147,6 +124,8 @@ class Listener(Table):
         SenderBinding.REFUSE
     )
     accept_risk: str = ""
+    authenticators: Annotated[Many[Name], Some] = ()
+    mechanisms: Annotated[Many[MechanismName], Some] = ()
     limits: GivenSessionBounds = Field(default_factory=dict[str, int | float])
 
 
@@ -161,19 +140,6 @@ class Tls(Table):
 
     certificate: FilePath
     key: FilePath
-
-
-class Authenticator(Table):
-    """Who verifies users; asked in order. Without any there is ``local``.
-
-    Attributes:
-        kind: ``local``: the accounts of ``sekisho user``.
-        name: Shown in the log.
-
-    """
-
-    kind: Annotated[str, PlainValidator(known_kind)]
-    name: Name = "local"
 
 
 class Domain(Table):

@@ -116,7 +116,8 @@ def _heading(place: Place, section: Section) -> str:
     name = next(
         (str(place[n]) for n, key in enumerate(section.place) if key == "*"), ""
     )
-    return section.heading.replace("NAME", name)
+    heading, _, _ = section.heading.partition(" kind = ")
+    return heading.replace("NAME", name)
 
 
 def sentence(place: Place, message: str) -> str:
@@ -158,7 +159,9 @@ def _unknown_key(place: Place, document: Document) -> Problem:
 
 
 def _key_hint(name: str, section: Section) -> str:
-    known = keys_of(section.table)
+    known = [
+        key for s in SECTIONS if s.place == section.place for key in keys_of(s.table)
+    ]
     near = get_close_matches(name.lower(), known, n=1, cutoff=0.8)
     elsewhere = [s.heading for s in SECTIONS if s.heading and name in keys_of(s.table)]
     if elsewhere and not near:

@@ -86,4 +86,4 @@ def mechanisms(services: Services, listener: ListenerContext) -> tuple[str, ...]
     if not listener.offers_auth or services.tls is None:
         return ()
     bound = bool(services.tls.channel_binding)
-    return services.gatekeeper.mechanisms(channel_binding=bound)
+    return services.gatekeeper.mechanisms(listener.name, channel_binding=bound)

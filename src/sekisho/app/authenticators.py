@@ -1,0 +1,65 @@
+"""Who checks credentials: the authenticators of the configuration, and their doors.
+
+One row a kind: a builder that takes the kind's table and what it may use, and gives an
+authenticator. What it opens it gives to ``closing``.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import cast
+
+from sekisho.auth.accounts import AccountStore
+from sekisho.auth.authenticator import Authenticator
+from sekisho.auth.gatekeeper import Door
+from sekisho.auth.hashing import HashingPool
+from sekisho.auth.local import LocalAuthenticator
+from sekisho.config.authenticators import Local
+from sekisho.config.schema import Config
+from sekisho.config.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What builders may use.
+
+    Attributes:
+        config: All of it.
+        accounts: The local accounts.
+        hashing: Threads for what must not hold the loop up.
+        clock: Unix seconds.
+        closing: Closes what was opened.
+
+    """
+
+    config: Config
+    accounts: AccountStore
+    hashing: HashingPool
+    clock: Callable[[], float]
+    closing: AsyncExitStack
+
+
+Build = Callable[[Table, Workshop], Authenticator]
+
+
+def _local(table: Table, given: Workshop) -> Authenticator:
+    name = cast("Local", table).name
+    return LocalAuthenticator(given.accounts, given.hashing, name)
+
+
+_BUILDERS: Mapping[str, Build] = {"local": _local}
+
+
+def build_authenticators(given: Workshop) -> list[Authenticator]:
+    """Build them, in the configuration's order; local accounts where it has none."""
+    tables = given.config.authenticators or (Local(kind="local"),)
+    return [_BUILDERS[one.kind](one, given) for one in tables]
+
+
+def doors(config: Config) -> dict[str, Door]:
+    """What differs by listener."""
+    return {
+        one.name: Door(one.authenticators, one.mechanisms)
+        for one in config.listeners
+        if one.authenticators or one.mechanisms
+    }
