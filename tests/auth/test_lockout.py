@@ -1,6 +1,8 @@
 """Guessing is stopped; nobody can lock somebody else out (AUTH-065)."""
 
 from ipaddress import ip_address, ip_network
+from itertools import count
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -17,6 +19,8 @@ from sekisho.auth.lockout import (
     block_of,
 )
 from sekisho.model.rules import IPAddress
+from sekisho.shared.failures import MemoryFailures, SharedFailures
+from sekisho.shared.store import SharedStore
 
 HERE = ip_address("192.0.2.1")
 THERE = ip_address("198.51.100.1")
@@ -30,6 +34,23 @@ RULES = LockoutRules(
     max_pairs=10,
     max_blocks=4,
 )
+
+
+@pytest.fixture(params=["in memory", "shared"], autouse=True)
+def form(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every test here holds for both forms of the table."""
+    if request.param == "in memory":
+        return
+    numbers = count()
+
+    def table(max_pairs: int, max_blocks: int) -> SharedFailures:
+        store, _ = SharedStore.create(tmp_path / f"{next(numbers)}.db")
+        request.addfinalizer(store.close)
+        return SharedFailures(store, max_pairs, max_blocks)
+
+    monkeypatch.setattr("sekisho.auth.lockout.MemoryFailures", table)
 
 
 def failing(lockout: Lockout, account: str, client: IPAddress, times: int) -> None:
@@ -175,7 +196,9 @@ def test_tables_are_bounded_and_the_oldest_goes_first() -> None:
     }
     for n in range(1, 200):
         lockout.failed(f"guess{n}", HERE, 0.0)
-    assert len(lockout._pairs._counts) == 10
+    table = lockout._table
+    assert isinstance(table, MemoryFailures | SharedFailures)
+    assert table.sizes() == (10, 4)
 
 
 def test_known_pairs_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

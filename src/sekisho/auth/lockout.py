@@ -1,4 +1,4 @@
-"""Who may not try again for a while. Pure: time is an argument.
+"""Who may not try again for a while. Time is an argument.
 
 What is counted are failures of *pairs* of an account and a block of client addresses,
 then of *blocks* whatever the account. An account by itself is never locked: whoever
@@ -19,6 +19,11 @@ While a lock lasts nothing is counted; otherwise a program with an old password 
 lengthen it for ever. Each failure after it ends locks for twice as long, up to a
 bound; an hour of quiet forgets.
 
+Where the counts are kept is given (`sekisho.shared.failures`): in memory, or in the
+store of all workers, whose failure comes out of every method here and is "not now" to
+the client. There, up to one guess a worker that is under way when a lock begins is
+still judged.
+
 Tables are bounded. When one is full the entry that was not touched for longest goes.
 To push an entry out, an attacker needs that many other blocks, since each block is
 locked after a few failures and then adds no more.
@@ -30,9 +35,12 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Network
 
 from sekisho.model.rules import IPAddress, unmapped
+from sekisho.shared.failures import Count, FailureTable, Key, MemoryFailures
 
 KNOWN_SECONDS = 30 * 86400.0
 MAX_KNOWN_PAIRS = 100_000
+TELL_SECONDS = 3600.0
+"""How often the other workers are told of a pair that goes on succeeding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,59 +109,6 @@ class LockoutRules:
     max_blocks: int = 20_000
 
 
-@dataclass(slots=True)
-class _Count:
-    failures: int = 0
-    quiet_since: float = 0.0
-    locked_until: float = 0.0
-
-
-_Key = tuple[str, str]
-"""Account (empty for a whole block) and block."""
-
-
-class _Counts:
-    """Failures by key."""
-
-    def __init__(self, threshold: int, bound: int, rules: LockoutRules) -> None:
-        self._threshold = threshold
-        self._bound = bound
-        self._rules = rules
-        self._counts: OrderedDict[_Key, _Count] = OrderedDict()
-
-    def standing(self, key: _Key, now: float) -> Free | Locked:
-        count = self._counts.get(key)
-        if count is None or count.locked_until <= now:
-            return FREE
-        return Locked(*key, count.locked_until, count.failures)
-
-    def failed(self, key: _Key, now: float) -> None:
-        count = self._counts.setdefault(key, _Count())
-        self._counts.move_to_end(key)
-        if now - count.quiet_since > self._rules.forget_seconds:
-            count.failures = 0
-        count.failures += 1
-        count.quiet_since = now
-        beyond = count.failures - self._threshold
-        if beyond >= 0:
-            # The exponent is bounded before it is used: 2.0 ** 1100 overflows.
-            seconds = self._rules.first_seconds * 2.0 ** min(beyond, 30)
-            count.locked_until = now + min(seconds, self._rules.longest_seconds)
-            count.quiet_since = count.locked_until
-        if len(self._counts) > self._bound:
-            self._counts.popitem(last=False)
-
-    def clear(self, key: _Key) -> None:
-        self._counts.pop(key, None)
-
-    def locked(self, now: float) -> list[Locked]:
-        return [
-            Locked(*key, count.locked_until, count.failures)
-            for key, count in self._counts.items()
-            if count.locked_until > now
-        ]
-
-
 def block_of(client: IPAddress) -> str:
     """The block of addresses that one client can be thought to have."""
     address = unmapped(client)
@@ -169,6 +124,7 @@ class Lockout:
         rules: When to lock.
         exempt: Default gateways and their like; never locked.
         known: Successes of the last 30 days, as they were stored.
+        table: Where failures are counted; memory of its own if left out.
 
     """
 
@@ -177,12 +133,14 @@ class Lockout:
         rules: LockoutRules,
         exempt: Collection[IPAddress] = (),
         known: Iterable[Success] = (),
+        table: FailureTable | None = None,
     ) -> None:
         self._exempt = frozenset(block_of(address) for address in exempt)
-        self._pairs = _Counts(rules.pair_failures, rules.max_pairs, rules)
-        self._blocks = _Counts(rules.block_failures, rules.max_blocks, rules)
-        self._known: OrderedDict[_Key, float] = OrderedDict()
-        self._unsaved: dict[_Key, float] = {}
+        self._rules = rules
+        self._table = table or MemoryFailures(rules.max_pairs, rules.max_blocks)
+        self._known: OrderedDict[Key, float] = OrderedDict()
+        self._told: dict[Key, float] = {}
+        self._unsaved: dict[Key, float] = {}
         for success in sorted(known, key=lambda success: success.at):
             self._remember((success.account, success.block), success.at)
 
@@ -200,22 +158,25 @@ class Lockout:
 
         """
         block = block_of(client)
-        match self._pairs.standing((account, block), now):
+        match self._standing((account, block), now):
             case Locked() as locked:
                 return locked
             case Free() if self._is_known((account, block), now):
                 return FREE
             case Free():
-                return self._blocks.standing(("", block), now)
+                pass
+        of_block = self._standing(("", block), now)
+        if of_block is not FREE and self._is_known_elsewhere((account, block), now):
+            return FREE
+        return of_block
 
     def failed(self, account: str, client: IPAddress, now: float) -> None:
         """Count a failure, of an attempt that was not locked out."""
         block = block_of(client)
         if block in self._exempt:
             return
-        if account:
-            self._pairs.failed((account, block), now)
-        self._blocks.failed(("", block), now)
+        keys = [(account, block), ("", block)] if account else [("", block)]
+        self._table.change(keys, lambda key, count: self._failed(key, count, now))
 
     def succeeded(self, account: str, client: IPAddress, now: float) -> None:
         """Clear the pair, and know it for 30 days.
@@ -224,7 +185,10 @@ class Lockout:
         all others, and log in with it in between.
         """
         key = (account, block_of(client))
-        self._pairs.clear(key)
+        self._table.remove([key])
+        if now - self._told.get(key, float("-inf")) >= TELL_SECONDS:
+            self._table.know(key, now)
+            self._told[key] = now
         self._remember(key, now)
         self._unsaved[key] = now
 
@@ -236,7 +200,10 @@ class Lockout:
 
     def locked(self, now: float) -> list[Locked]:
         """Who is locked out, for the operator."""
-        return self._pairs.locked(now) + self._blocks.locked(now)
+        return [
+            Locked(*key, count.locked_until, count.failures)
+            for key, count in self._table.locked(now)
+        ]
 
     def unlock(self, *, account: str = "", block: str = "", now: float) -> list[Locked]:
         """Lift locks, at an operator's word.
@@ -255,17 +222,45 @@ class Lockout:
             for lock in self.locked(now)
             if account in ("", lock.account) and block in ("", lock.block)
         ]
-        for lock in lifted:
-            counts = self._pairs if lock.account else self._blocks
-            counts.clear((lock.account, lock.block))
+        self._table.remove([(lock.account, lock.block) for lock in lifted])
         return lifted
 
-    def _is_known(self, key: _Key, now: float) -> bool:
+    def _standing(self, key: Key, now: float) -> Free | Locked:
+        count = self._table.get(key)
+        if count.locked_until <= now:
+            return FREE
+        return Locked(*key, count.locked_until, count.failures)
+
+    def _failed(self, key: Key, count: Count, now: float) -> Count:
+        """Make the next count of one more failure."""
+        rules = self._rules
+        if count.locked_until > now:
+            return count  # Another worker's failure has locked it meanwhile.
+        quiet = now - count.quiet_since > rules.forget_seconds
+        failures = 1 if quiet else count.failures + 1
+        beyond = failures - (rules.pair_failures if key[0] else rules.block_failures)
+        if beyond < 0:
+            return Count(failures, now, count.locked_until)
+        # The exponent is bounded before it is used: 2.0 ** 1100 overflows.
+        seconds = rules.first_seconds * 2.0 ** min(beyond, 30)
+        until = now + min(seconds, rules.longest_seconds)
+        return Count(failures, until, until)
+
+    def _is_known(self, key: Key, now: float) -> bool:
         return now - self._known.get(key, float("-inf")) < KNOWN_SECONDS
 
-    def _remember(self, key: _Key, at: float) -> None:
+    def _is_known_elsewhere(self, key: Key, now: float) -> bool:
+        """Whether it succeeded by another worker; looked for only where it matters."""
+        at = self._table.knows(key)
+        if now - at >= KNOWN_SECONDS:
+            return False
+        self._remember(key, at)
+        return True
+
+    def _remember(self, key: Key, at: float) -> None:
         self._known[key] = at
         self._known.move_to_end(key)
         if len(self._known) > MAX_KNOWN_PAIRS:
             oldest, _ = self._known.popitem(last=False)
             self._unsaved.pop(oldest, None)
+            self._told.pop(oldest, None)

@@ -25,8 +25,8 @@ from sekisho.model import replies
 from sekisho.model.address import Address
 from sekisho.model.decision import Decision, Ruling
 from sekisho.model.facts import Facts, HeaderFacts, Offered, Standing
-from sekisho.model.identity import Identity
-from sekisho.model.rules import IPAddress, RecipientCheck, Role, Rules
+from sekisho.model.identity import Identity, Who
+from sekisho.model.rules import IPAddress, Quota, RecipientCheck, Role, Rules
 from sekisho.policy import rules as names
 from sekisho.policy.binding import Bound, Logged, NotBound, Rewrite, bind_author
 from sekisho.policy.gates import (
@@ -59,7 +59,7 @@ _POSTMASTER_REASON = "mail for the postmaster is always taken"
 class Policy:
     """The rules, indexed; pure, and the same for all sessions."""
 
-    __slots__ = ("_domains", "_gates", "_postmaster", "rules")
+    __slots__ = ("_domains", "_gates", "_has_quotas", "_postmaster", "rules")
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
@@ -69,6 +69,8 @@ class Policy:
         }
         self._gates = build_gates(rules, self._domains)
         self._postmaster = rules.postmaster.key
+        lanes = [one.lane for one in rules.listeners.values() if one.lane is not None]
+        self._has_quotas = any(one.quota != Quota() for one in [*rules.grants, *lanes])
 
     def decide(self, facts: Facts) -> Decision:
         """Decide a case at MAIL, at RCPT or at the end of the content.
@@ -108,6 +110,18 @@ class Policy:
             and domain.own.check is RecipientCheck.CALLOUT
             and not self._is_postmaster(address, domain)
         )
+
+    def counts(self, listener: str, client: IPAddress, who: Who) -> bool:
+        """Whether a decision about this client may look at a quota."""
+        gate = self._gates.get(listener)
+        if gate is None or not self._has_quotas:
+            return False
+        held = (
+            gate.identities.held_by(who)
+            if isinstance(who, Identity)
+            else gate.clients.at(client)
+        )
+        return any(permit.is_counted for permit in held)
 
     def held_at(self, listener: str, client: IPAddress) -> tuple[Permit, ...]:
         """Which grants or lane an address has on a listener: for the proof."""

@@ -7,11 +7,13 @@ its way even if its client has gone meanwhile.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from sekisho.model import replies
 from sekisho.model.content import Body, Content, FileBody
 from sekisho.model.decision import Decision, Verdict
+from sekisho.model.facts import QuotaKey
 from sekisho.model.identity import Who
 from sekisho.model.message import Message
 from sekisho.queue.errors import PutRefused
@@ -20,7 +22,16 @@ from sekisho.server.client import Client, Journal, account_of
 from sekisho.server.services import ListenerContext, Services
 from sekisho.server.transaction import Transaction
 from sekisho.session.server import ServerSession
+from sekisho.shared.store import StoreUnavailableError
 from sekisho.wire.header import begins_with_field, rewrite_from
+
+
+def used(decision: Decision) -> list[tuple[QuotaKey, int]]:
+    """What a decision counts: quotas, and how many recipients passed by each."""
+    return [
+        (key, sum(ruling.grant == key.grant for ruling in decision.rulings))
+        for key in decision.counted
+    ]
 
 
 def do_nothing() -> None:
@@ -78,10 +89,6 @@ class Acceptance:
         """Hand an accepted message to the queue; the session is answered later."""
         services, now = self._services, self._services.clock()
         message = self._message(transaction, body, decision, who)
-        # Counted before it is stored: two sessions at once cannot both use the last.
-        for key in decision.counted:
-            passed = sum(ruling.grant == key.grant for ruling in decision.rulings)
-            services.quotas.add(key, passed, now)
         if not decision.grant and not account_of(who):
             services.clients.sent(self._client.address, now)
         stored = services.queue.put(message, decision)
@@ -152,6 +159,8 @@ class Acceptance:
         elif isinstance(error, PutRefused):
             if isinstance(body := message.content.body, FileBody):
                 self._services.queue.bodies.remove(body)
+            with suppress(StoreUnavailableError):
+                self._services.quotas.give_back(used(decision), message.received_at)
             self._journal.mail_refused(
                 reply=replies.STORAGE_LOW,
                 rule="storage",

@@ -7,7 +7,7 @@ nothing of sockets.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any, assert_never
 
@@ -16,12 +16,12 @@ from sekisho.model import replies
 from sekisho.model.content import Body, FileBody
 from sekisho.model.decision import Decision
 from sekisho.model.envelope import Envelope, Recipient
-from sekisho.model.facts import Facts, HeaderFacts, Offered
+from sekisho.model.facts import Facts, HeaderFacts, Offered, QuotaKey, Usage
 from sekisho.model.identity import Identity
 from sekisho.model.reply import Reply
 from sekisho.observe.events import Alarm
 from sekisho.queue.errors import PutRefused
-from sekisho.server.acceptance import Acceptance, do_nothing
+from sekisho.server.acceptance import Acceptance, do_nothing, used
 from sekisho.server.authentication import Authentication
 from sekisho.server.client import Client, Journal, account_of
 from sekisho.server.collector import Collector
@@ -29,6 +29,7 @@ from sekisho.server.services import ListenerContext, Services
 from sekisho.server.transaction import Transaction
 from sekisho.session import events
 from sekisho.session.server import ServerSession
+from sekisho.shared.store import StoreUnavailableError
 from sekisho.wire.header import header_facts
 
 
@@ -72,6 +73,8 @@ class Reception:
         """Carry out one event: answer the session now, or be busy and resume."""
         try:
             self._carry_out(event)
+        except StoreUnavailableError as error:
+            self._cannot_count(error)
         except Exception as error:  # noqa: BLE001 - whatever it was, nothing passes
             self._failed(error)
 
@@ -137,7 +140,14 @@ class Reception:
             self._transaction = None
             session.answer(replies.STORAGE_LOW)
             return
-        decision = self._decide(transaction, (), None)
+        try:
+            if services.policy.counts(self._client.listener, self._client.address, who):
+                services.quotas.look()
+            decision = self._decide(transaction, (), None)
+        except StoreUnavailableError as error:
+            self._cannot_count(error)
+            self._drop_transaction()
+            return
         if not decision.accepts:
             self._refuse(decision.reply, decision.rule, decision.reason)
             self._transaction = None
@@ -221,8 +231,22 @@ class Reception:
 
     def _whole(self, transaction: Transaction, body: Body) -> None:
         """Decide on a message whose content is whole."""
-        header = header_facts(transaction.collector.header)
-        decision = self._decide(transaction, tuple(transaction.offered), header)
+        header, offered = (
+            header_facts(transaction.collector.header),
+            tuple(transaction.offered),
+        )
+        try:
+            # Counted before it is stored: two sessions cannot both use the last.
+            with self._services.quotas.counting(self._services.clock()) as usage:
+                decision = self._decide(transaction, offered, header, usage)
+                for key, recipients in used(decision):
+                    usage.add(key, 1, recipients)
+        except StoreUnavailableError as error:
+            self._cannot_count(error)
+            self._drop_transaction()
+            if isinstance(body, FileBody):
+                self._services.queue.bodies.remove(body)
+            return
         if decision.accepts:
             self._transaction = None
             who = self._authentication.who
@@ -241,6 +265,7 @@ class Reception:
         transaction: Transaction,
         recipients: tuple[Offered, ...],
         header: HeaderFacts | None,
+        usage: Mapping[QuotaKey, Usage] | None = None,
     ) -> Decision:
         services, client = self._services, self._client
         now = services.clock()
@@ -254,7 +279,7 @@ class Reception:
                 who=self._authentication.who,
                 recipients=recipients,
                 header=header,
-                usage=services.quotas.view(now),
+                usage=services.quotas.view(now) if usage is None else usage,
             )
         )
 
@@ -274,9 +299,17 @@ class Reception:
         self._task = None
         if task.cancelled():
             return
-        if (error := task.exception()) is not None:
+        error = task.exception()
+        if isinstance(error, StoreUnavailableError):
+            self._cannot_count(error)
+        elif error is not None:
             self._failed(error)
         self._resume()
+
+    def _cannot_count(self, error: StoreUnavailableError) -> None:
+        """What the workers share is lost, and with it what the answer hangs on."""
+        self._refuse(replies.TRY_LATER, "shared-store", str(error))
+        self._session.answer(replies.TRY_LATER)
 
     def _failed(self, error: BaseException) -> None:
         """Every doubt is a refusal: what nobody foresaw ends the session."""

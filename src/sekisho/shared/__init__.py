@@ -1,0 +1,1 @@
+"""What holds for all workers together: counts, locks, and what they know."""
