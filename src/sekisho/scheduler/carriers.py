@@ -16,8 +16,10 @@ from sekisho.model.reply import Reply, printable
 from sekisho.observe import events
 from sekisho.scheduler.flight import Job
 from sekisho.scheduler.lane import Lane
+from sekisho.scheduler.neighbours import REST_SECONDS, TURN_SECONDS, WAIT_SECONDS
 from sekisho.scheduler.options import SchedulerOptions, Surroundings
 from sekisho.scheduler.schedule import is_too_much, retry_rule
+from sekisho.shared.destinations import Down, Entry
 
 _YIELD_EVERY = 100
 """Jobs concluded at once before others have their turn."""
@@ -41,6 +43,7 @@ class Carriers:
         """
         self._options = options
         self._given = given
+        self._neighbours = given.neighbours
         self._conclude = conclude
         self._tasks: set[asyncio.Task[None]] = set()
         self._starved: dict[Lane, None] = {}
@@ -106,21 +109,61 @@ class Carriers:
                 return
 
     async def _carry(self, lane: Lane) -> None:
+        begun = asyncio.get_running_loop().time()
         try:
             while lane.jobs and lane.connected < lane.limit and not self._ending:
-                carrier = await self._connect(lane)
-                if carrier is None:
+                slot = self._neighbours.take(lane.name)
+                if slot is None:
+                    self._wait(lane, WAIT_SECONDS)
                     return
                 try:
-                    await self._carry_with(lane, carrier)
+                    if not await self._carry_once(lane, begun):
+                        return
                 finally:
-                    await self._leave(lane, carrier)
+                    self._neighbours.give_back(lane.name, slot)
         finally:
             lane.carriers -= 1
             self._running -= 1
+            if not lane.carriers:
+                self._neighbours.left(lane.name)
             self._serve_next(lane)
 
-    async def _carry_with(self, lane: Lane, carrier: Carrier) -> None:
+    async def _carry_once(self, lane: Lane, begun: float) -> bool:
+        """Carry by one connection. Returns whether another may follow at once."""
+        carrier = await self._connect(lane)
+        if carrier is None:
+            return False
+        try:
+            await self._carry_with(lane, carrier, begun)
+        finally:
+            await self._leave(lane, carrier)
+        if lane.jobs and self._must_yield(lane, begun):
+            self._wait(lane, REST_SECONDS)
+            return False
+        return True
+
+    def _must_yield(self, lane: Lane, since: float) -> bool:
+        """Whether others wait for a slot that was used since then (the loop's time)."""
+        return (
+            self._neighbours.yields
+            and asyncio.get_running_loop().time() - since >= TURN_SECONDS
+            and self._neighbours.others_wait(lane.name)
+        )
+
+    def _wait(self, lane: Lane, seconds: float) -> None:
+        """Try again in a moment: it is other workers that the lane waits for."""
+        if not lane.awaits:
+            lane.awaits = True
+            asyncio.get_running_loop().call_later(seconds, self._try_again, lane)
+
+    def _try_again(self, lane: Lane) -> None:
+        lane.awaits = False
+        if lane.wants_carrier:
+            self.serve(lane)
+        else:
+            self._neighbours.stop_waiting(lane.name)
+
+    async def _carry_with(self, lane: Lane, carrier: Carrier, begun: float) -> None:
         """Take job after job, as long as the connection is good for it."""
         carried = 0
         while not self._ending and self._is_good(carrier, carried):
@@ -128,8 +171,8 @@ class Carriers:
                 await self._may_carry.wait()
             elif lane.jobs:
                 carried += await self._carry_one(lane, carrier)
-                if lane.connected > lane.limit:
-                    return  # The host bears fewer of us than there are.
+                if lane.connected > lane.limit or self._must_yield(lane, begun):
+                    return  # The host bears fewer of us, or others have their turn.
             elif not await self._next_job(lane):
                 return
 
@@ -165,6 +208,8 @@ class Carriers:
         return 1
 
     async def _connect(self, lane: Lane) -> Carrier | None:
+        if not lane.connected and not await self._may_try(lane):
+            return None
         begun = asyncio.get_running_loop().time()
         try:
             carrier = await self._given.courier.connect(lane.destination)
@@ -181,11 +226,31 @@ class Carriers:
             case _:
                 lane.connected += 1
                 lane.came_up()
+                if lane.connected == 1:
+                    self._neighbours.came_up(lane.name)
                 # The host is there: others may carry too.
                 for _ in range(min(len(lane.jobs) - 1, lane.limit)):
                     self.serve(lane)
                 return carrier
         return None
+
+    async def _may_try(self, lane: Lane) -> bool:
+        """Whether the others know nothing against it."""
+        now = self._given.clock()
+        match self._neighbours.enter(lane.name, proven=lane.proven, now=now):
+            case Entry.BUSY:
+                self._wait(lane, WAIT_SECONDS)
+                return False
+            case Down(outcome, until, failures) if until > now:
+                lane.failures = failures - 1
+                lane.went_down(outcome, until)
+                await self._conclude_all(lane, outcome)
+                return False
+            case Down(failures=failures):
+                lane.failures = max(lane.failures, failures)
+                return True
+            case Entry.FREE:
+                return True
 
     async def _not_connected(self, lane: Lane, outcome: Deferred, begun: float) -> None:
         if outcome.cause is Cause.UPSTREAM_AUTH and not lane.login_refused:
@@ -204,7 +269,9 @@ class Carriers:
             lane.limit = min(lane.limit, lane.connected)
             return
         wait = self._options.interval(lane.failures + 1, retry_rule(outcome))
-        lane.went_down(outcome, self._given.clock() + wait)
+        until = self._given.clock() + wait
+        lane.went_down(outcome, until)
+        self._neighbours.went_down(lane.name, Down(outcome, until, lane.failures))
         await self._conclude_all(lane, outcome)
 
     async def _conclude_all(self, lane: Lane, outcome: Deferred | Failed) -> None:

@@ -66,6 +66,8 @@ class Lane:
         connected: Those of them that have a connection.
         idle: Those of them that wait for a job, and since when (the loop's time); the
             last is the most recently used.
+        awaits: Other workers have all connections there may be, or try it right now; a
+            timer tries again.
         limit: How many carriers it may have now.
         most: How many it may ever have.
         credit: Jobs that went well since the limit last changed.
@@ -81,6 +83,7 @@ class Lane:
     """
 
     __slots__ = (
+        "awaits",
         "carriers",
         "connected",
         "credit",
@@ -105,6 +108,7 @@ class Lane:
         self.jobs: deque[Job] = deque()
         self.carriers = 0
         self.connected = 0
+        self.awaits = False
         self.idle: list[tuple[asyncio.Future[bool], float]] = []
         self.limit = min(limit, most)
         self.most = most
@@ -120,7 +124,8 @@ class Lane:
     @property
     def wants_carrier(self) -> bool:
         """Whether another carrier would have something to do."""
-        return bool(self.jobs) and self.carriers < (self.limit if self.proven else 1)
+        most = self.limit if self.proven else 1
+        return bool(self.jobs) and self.carriers < most and not self.awaits
 
     def wake_one(self) -> bool:
         """Give a waiting carrier its next job. Returns whether one waited."""

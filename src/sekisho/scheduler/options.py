@@ -14,6 +14,7 @@ from sekisho.model.route import Destination
 from sekisho.observe.events import Event
 from sekisho.report.case import Affected
 from sekisho.report.texts import Kind
+from sekisho.scheduler.neighbours import Alone, Neighbours
 from sekisho.scheduler.schedule import RetryRule
 
 
@@ -97,6 +98,7 @@ class Surroundings:
         emit: Takes events.
         clock: Unix seconds.
         chance: From 0 up to 1.
+        neighbours: The other workers.
 
     """
 
@@ -106,3 +108,4 @@ class Surroundings:
     emit: Callable[[Event], None]
     clock: Callable[[], float]
     chance: Callable[[], float] = random.random
+    neighbours: Neighbours = field(default_factory=Alone)

@@ -103,6 +103,7 @@ class Scheduler:
 
     def wake(self) -> None:
         """Look for due mail now, and try again what is down: an operator acted."""
+        self._given.neighbours.forget_down()
         for lane in self._lanes.values():
             lane.probe_now()
         self._note_due(float("-inf"))
@@ -374,6 +375,7 @@ class Scheduler:
                 self._carriers.give_back(lane, PAUSED)
             elif lane.paused and not paused:
                 lane.resume()
+                self._given.neighbours.forget_down()
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()

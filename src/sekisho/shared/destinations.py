@@ -77,24 +77,25 @@ class SharedDestinations:
         self._store = store
         self._most = most
         self._taken: dict[str, set[int]] = {}
+        self._waiting: set[str] = set()
         self._seen: set[str] = set()
 
     def take(self, destination: str) -> int | None:
         """Take a slot; None where all are taken."""
         first = _place(destination) + _FIRST_SLOT
-        taken = self._taken.setdefault(destination, set())
+        taken = self._taken.get(destination, set())
         try:
             for slot in range(self._most):
                 # Locks of one file never keep each other out.
                 if slot not in taken and self._locks.take(first + slot):
                     taken.add(slot)
-                    self._locks.free(first - _FIRST_SLOT + _WAITING)
+                    self._taken[destination] = taken
+                    self.stop_waiting(destination)
                     return slot
             self._locks.take(first - _FIRST_SLOT + _WAITING, shared=True)
+            self._waiting.add(destination)
         except OSError:
             return UNSHARED
-        if not taken:
-            del self._taken[destination]
         return None
 
     def give_back(self, destination: str, slot: int) -> None:
@@ -178,8 +179,10 @@ class SharedDestinations:
 
     def stop_waiting(self, destination: str) -> None:
         """This worker has nothing to carry there any more."""
-        with suppress(OSError):
-            self._locks.free(_place(destination) + _WAITING)
+        if destination in self._waiting:
+            self._waiting.discard(destination)
+            with suppress(OSError):
+                self._locks.free(_place(destination) + _WAITING)
 
     def forget_down(self) -> None:
         """Let everything be tried anew: an operator wants it, or the service began."""
