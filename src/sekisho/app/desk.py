@@ -9,6 +9,7 @@ from typing import Any
 
 from sekisho.app.control import Arguments, NotRunning, Refusal, ask
 from sekisho.app.operations import Desk, operate
+from sekisho.app.sharing import stored_failures
 from sekisho.app.storage import (
     ACCOUNTS_NAME,
     open_accounts,
@@ -52,7 +53,7 @@ async def _by_itself(config: Config, do: str, arguments: Arguments) -> Any:  # n
             open_queue=cache(lambda: _queue(config, closing)),
             open_accounts=cache(lambda: open_accounts(config, unix_seconds, closing)),
             policy=compile_rules(rules(config)),
-            lockout=Lockout(LockoutRules()),
+            lockout=Lockout(LockoutRules(), table=stored_failures(config, closing)),
             emit=_write_nothing_down,
             trace=lambda about, limit: asyncio.to_thread(
                 trace, timeline_path(config), about, limit

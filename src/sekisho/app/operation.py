@@ -32,7 +32,7 @@ class Desk:
         open_queue: Gives the queue; started, or not where the service is stopped.
         open_accounts: Gives the local accounts.
         policy: The rules as they are.
-        lockout: Who is locked out; nobody where the service is stopped.
+        lockout: Who is locked out, of all workers.
         emit: Where operators' actions are written down.
         trace: Looks up timelines.
         clock: Unix seconds.

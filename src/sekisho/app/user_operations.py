@@ -9,6 +9,7 @@ from sekisho.auth.account import Account
 from sekisho.auth.accounts import NewAccount
 from sekisho.auth.lockout import block_of
 from sekisho.observe.events import OperatorActed
+from sekisho.shared.store import StoreUnavailableError
 
 
 async def add_user(desk: Desk, arguments: Arguments) -> object:
@@ -86,7 +87,10 @@ async def unlock(desk: Desk, arguments: Arguments) -> object:
         block = block_of(ipaddress.ip_address(client)) if client else ""
     except ValueError as error:
         raise Refusal(str(error)) from error
-    unlocked = desk.lockout.unlock(account=account, block=block, now=desk.clock())
+    try:
+        unlocked = desk.lockout.unlock(account=account, block=block, now=desk.clock())
+    except StoreUnavailableError as error:
+        raise _no_store(error) from error
     desk.emit(OperatorActed("user unlock", f"{account} {client}".strip()))
     return {"unlocked": len(unlocked)}
 
@@ -94,7 +98,14 @@ async def unlock(desk: Desk, arguments: Arguments) -> object:
 async def list_locked(desk: Desk, arguments: Arguments) -> object:
     """List who is locked out now."""
     del arguments
-    return [one.reason for one in desk.lockout.locked(desk.clock())]
+    try:
+        return [one.reason for one in desk.lockout.locked(desk.clock())]
+    except StoreUnavailableError as error:
+        raise _no_store(error) from error
+
+
+def _no_store(error: StoreUnavailableError) -> Refusal:
+    return Refusal(f"who is locked out cannot be seen now: {error}", "look at data_dir")
 
 
 def _changed(desk: Desk, action: str, account: Account) -> object:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 from sekisho.app.authenticators import Workshop, build_authenticators, doors
 from sekisho.app.hostfacts import Seen, own_addresses
@@ -41,6 +42,10 @@ from sekisho.scheduler.scheduler import Scheduler
 from sekisho.server.services import ListenerContext
 from sekisho.session.client_events import ClientTimeouts
 from sekisho.session.extensions import SessionProfile
+from sekisho.shared.failures import FailureTable
+
+if TYPE_CHECKING:
+    from sekisho.app.sharing import Sharing
 
 SMTP_PORT = 25
 _ID_BITS = 74
@@ -101,9 +106,13 @@ class Papers:
 
 
 def gatekeeper(
-    config: Config, accounts: AccountStore, seen: Seen, closing: AsyncExitStack
+    config: Config,
+    accounts: AccountStore,
+    seen: Seen,
+    closing: AsyncExitStack,
+    table: FailureTable | None = None,
 ) -> Gatekeeper:
-    """Who checks credentials."""
+    """Who checks credentials; failures are counted in the table."""
     pool = HashingPool()
     closing.callback(pool.close)
     given = Workshop(config, accounts, pool, unix_seconds, closing)
@@ -120,7 +129,7 @@ def gatekeeper(
     )
     return Gatekeeper(
         build_authenticators(given),
-        Lockout(rules, seen.facts.gateways, accounts.successes()),
+        Lockout(rules, seen.facts.gateways, accounts.successes(), table),
         clock=unix_seconds,
         options=GatekeeperOptions(
             decoy_secret=accounts.decoy_secret, keep_successes=keep
@@ -182,6 +191,7 @@ def scheduler(
     way: Courier,
     report: Reporter,
     emit: Callable[[Event], None],
+    sharing: "Sharing",
 ) -> Scheduler:
     """Who carries on what the queue holds."""
     table = routes(config)
@@ -196,9 +206,7 @@ def scheduler(
             },
             expire_seconds=3600 * config.queue.expire_hours,
             delay_notice_seconds=3600 * config.queue.delay_notice_hours,
-            max_carriers_per_destination=(
-                config.delivery.max_connections_per_destination
-            ),
+            max_carriers_per_destination=sharing.carriers,
         ),
         Surroundings(
             courier=way,
@@ -206,6 +214,7 @@ def scheduler(
             report=report,
             emit=emit,
             clock=unix_seconds,
+            neighbours=sharing.neighbours,
         ),
     )
 

@@ -22,6 +22,7 @@ from sekisho.app.hostfacts import look_at_host
 from sekisho.app.operations import Desk, operate
 from sekisho.app.proof import policy_of, prove_policy, refuse_unless_closed
 from sekisho.app.renewal import CERTIFICATE, CertificateWatch
+from sekisho.app.sharing import Sharing
 from sekisho.app.storage import open_accounts, open_queue, timeline_path
 from sekisho.app.submission import bind_submission, submit_socket
 from sekisho.app.watch import Watch
@@ -44,7 +45,6 @@ from sekisho.net.tls import ServerTls, load_server_tls
 from sekisho.observe.events import ServiceReady, ServiceStopped, ServiceStopping
 from sekisho.observe.timeline import trace
 from sekisho.scheduler.scheduler import Scheduler
-from sekisho.server.counters import ClientCounters, QuotaCounters
 from sekisho.server.listeners import Listeners, bind
 from sekisho.server.services import ListenerContext, Services
 
@@ -94,13 +94,15 @@ class Worker:
         queue = open_queue(config)
         closing.push_async_callback(queue.close)
         watch = await Watch.start(config, queue, closing)
-        papers = Papers(gatekeeper(config, accounts, seen, closing))
+        sharing = Sharing.open(config, closing, watch, workers=1)
+        papers = Papers(gatekeeper(config, accounts, seen, closing, sharing.table))
         closing.push_async_callback(papers.gatekeeper.save_successes)
         way = courier(config, queue.bodies)
         asked = callout(config, way)
         closing.push_async_callback(asked.close)
         reporter = report_maker(config, queue.bodies)
-        carrier = scheduler(config, queue, way, reporter.report, watch.emit)
+        report = reporter.report
+        carrier = scheduler(config, queue, way, report, watch.emit, sharing)
         services = Services(
             policy=policy,
             gatekeeper=papers.gatekeeper,
@@ -112,8 +114,8 @@ class Worker:
             new_id=new_id,
             clock=unix_seconds,
             limits=fit_to_descriptors(service_limits(config), watch.alarm),
-            clients=ClientCounters(),
-            quotas=QuotaCounters(),
+            clients=sharing.clients,
+            quotas=sharing.quotas,
             tls=tls,
             shows_user=config.trace.received_shows_user,
         )
