@@ -17,6 +17,7 @@ from sekisho.queue.records import State
 from sekisho.queue.store import Queue
 from sekisho.report.case import Affected
 from sekisho.report.texts import Kind
+from sekisho.scheduler.neighbours import Alone, Neighbours
 from sekisho.scheduler.options import SchedulerOptions, Surroundings
 from sekisho.scheduler.scheduler import Scheduler
 
@@ -57,8 +58,14 @@ class ScriptedCarrier:
 class World:
     """Next hosts, clock, events and reports around one scheduler."""
 
-    def __init__(self, queue: Queue, options: SchedulerOptions) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        options: SchedulerOptions,
+        neighbours: Neighbours | None = None,
+    ) -> None:
         self.queue = queue
+        self.neighbours = neighbours or Alone()
         self.options = options
         self.now = NOW
         self.script: Script = lambda _message, recipients: [OK] * len(recipients)
@@ -85,6 +92,7 @@ class World:
                 emit=self.events.append,
                 clock=lambda: self.now,
                 chance=lambda: 0.5,
+                neighbours=self.neighbours,
             ),
         )
 

@@ -12,11 +12,12 @@ from shared.workers import OtherWorker
 
 NOW = 1_800_000_000.0
 KEY = QuotaKey("staff", "alice")
-BOUND, WORKERS = 200, 4
+BOUND, WORKERS = 2000, 4
 RACE = (
     "quotas = QuotaCounters(SharedShelf(store))",
     "key, passed = QuotaKey('staff', 'alice'), 0",
     "print('ready', flush=True)",
+    "while not (folder / 'go').exists(): pass",
     f"for _ in range({BOUND}):",
     f"    with quotas.counting({NOW}) as usage:",
     "        used = usage.get(key)",
@@ -37,6 +38,7 @@ def test_workers_that_race_pass_exactly_what_may_pass(
 ) -> None:
     others = [OtherWorker(tmp_path, *RACE) for _ in range(WORKERS)]
     assert {one.said() for one in others} == {"ready"}
+    (tmp_path / "go").touch()
     passed = [int(one.said()) for one in others]
     for one in others:
         one.end()
