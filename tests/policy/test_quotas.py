@@ -1,6 +1,7 @@
 """How much: four bounds, each refused one past it, and whom they count."""
 
 from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 
@@ -17,6 +18,7 @@ from policy.cases import (
 from sekisho.model import replies
 from sekisho.model.decision import Decision
 from sekisho.model.facts import QuotaKey, Usage
+from sekisho.model.identity import NOBODY
 from sekisho.model.rules import Grant, Quota
 from sekisho.policy.decide import compile_rules
 
@@ -146,3 +148,14 @@ def test_when_one_grant_is_used_up_the_next_one_carries() -> None:
     }
     refused = policy.decide(replace(case, usage=full))
     assert (refused.rule, refused.grant) == ("quota", "first")
+
+
+def test_who_has_no_quota_needs_no_counts() -> None:
+    quota = Quota(messages_per_hour=3)
+    bounded = compile_rules(house(staff(quota)))
+    free = compile_rules(house(staff(Quota())))
+    somewhere = ip_address(SHOP)
+    assert bounded.counts("submission", somewhere, ALICE)
+    assert not bounded.counts("mx", somewhere, NOBODY)
+    assert not bounded.counts("nowhere", somewhere, ALICE)
+    assert not free.counts("submission", somewhere, ALICE)

@@ -24,6 +24,7 @@ from sekisho.auth.sasl import (
     TokenGiven,
 )
 from sekisho.model.identity import Answer, Identity, Rejected, Unavailable, Verified
+from sekisho.shared.store import StoreUnavailableError
 
 if TYPE_CHECKING:
     from sekisho.auth.chain import CheckedAcceptor
@@ -82,7 +83,7 @@ class Exchange:
                 answer = await self._step(response)
         except TimeoutError:
             return Unavailable("it took too long to find out")
-        except AuthUnavailableError as error:
+        except (AuthUnavailableError, StoreUnavailableError) as error:
             return Unavailable(str(error))
         except Exception as error:  # noqa: BLE001 - the promise: a fault is never 235
             # Not its text: a library may have put the password there.
