@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sekisho.server.counters import ClientCounters
-from sekisho.shared.counts import MAX_WORKERS, SharedCounts
+from sekisho.shared.counts import SharedCounts
 from shared.workers import OtherWorker
 
 ONE, OTHER = ip_address("192.0.2.1"), ip_address("192.0.2.2")
@@ -80,8 +80,11 @@ def test_a_file_of_another_kind_is_made_anew(path: Path) -> None:
     counts.close()
 
 
-def test_one_worker_too_many_is_refused(path: Path) -> None:
-    those = [SharedCounts(path) for _ in range(MAX_WORKERS)]
+def test_one_worker_too_many_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sekisho.shared.counts.MAX_WORKERS", 10)
+    those = [SharedCounts(path) for _ in range(10)]
     with pytest.raises(OSError, match="slots"):
         SharedCounts(path)
     those.pop(7).close()

@@ -26,7 +26,8 @@ from secrets import token_bytes
 
 from sekisho.shared.locks import ByteLocks
 
-MAX_WORKERS = 64
+MAX_WORKERS = 320
+"""More than are configured: while a service is reloaded old and new ones count."""
 CELLS = 16_384
 HOUR_SECONDS = 3600
 PLANES = 30
