@@ -80,6 +80,18 @@ def test_a_file_of_another_kind_is_made_anew(path: Path) -> None:
     counts.close()
 
 
+def test_a_file_of_another_layout_is_left_to_those_who_map_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = SharedCounts(path)
+    monkeypatch.setattr("sekisho.shared.counts.MAX_WORKERS", 10)
+    newer = SharedCounts(path)
+    assert newer.opened("192.0.2.1") == 1
+    assert older.opened("192.0.2.1") == 1  # Cut off, it would have died here.
+    older.close()
+    newer.close()
+
+
 def test_one_worker_too_many_is_refused(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

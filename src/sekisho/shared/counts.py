@@ -72,12 +72,13 @@ class SharedCounts:
             slot, self._map = 0, mmap.mmap(-1, _PAGE + _SLOT_BYTES)
             self._map[:_PAGE] = _header(1)
         else:
-            self._locks = ByteLocks(path)
+            self._locks = _opened(path)
             try:
                 slot, self._map = self._claim(self._locks.descriptor)
             except BaseException:
                 self._locks.close()
                 raise
+            fcntl.flock(self._locks.descriptor, fcntl.LOCK_UN)
         secret = self._map[len(_MAGIC) : len(_MAGIC) + _SECRET_BYTES]
         self._words = memoryview(self._map).cast("I")
         self._own = _FIRST_WORD + slot * _SLOT_WORDS
@@ -168,21 +169,11 @@ class SharedCounts:
         return self._slots
 
     def _claim(self, descriptor: int) -> tuple[int, mmap.mmap]:
-        """Find a slot that nobody holds; one worker at a time."""
-        size = _PAGE + MAX_WORKERS * _SLOT_BYTES
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        try:
-            if os.pread(descriptor, len(_MAGIC), 0) != _MAGIC:
-                os.ftruncate(descriptor, 0)
-                os.ftruncate(descriptor, size)
-                os.posix_fallocate(descriptor, 0, _PAGE)
-                os.pwrite(descriptor, _header(0), 0)
-            slot = self._first_free()
-            os.posix_fallocate(descriptor, _PAGE + slot * _SLOT_BYTES, _SLOT_BYTES)
-            mapped = mmap.mmap(descriptor, size)
-            self._clear_dead(mapped, slot)
-        finally:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        """Find a slot that nobody holds."""
+        slot = self._first_free()
+        os.posix_fallocate(descriptor, _PAGE + slot * _SLOT_BYTES, _SLOT_BYTES)
+        mapped = mmap.mmap(descriptor, _size())
+        self._clear_dead(mapped, slot)
         return slot, mapped
 
     def _first_free(self) -> int:
@@ -215,6 +206,38 @@ class _Chooser:
         digest = blake2b(str(block).encode(), key=self._secret, digest_size=8).digest()
         one, two = struct.unpack("II", digest)
         return one % CELLS, CELLS + two % CELLS
+
+
+def _opened(path: Path) -> ByteLocks:
+    """Open the file, for one worker at a time (``flock``), as one of ours.
+
+    One of another layout is replaced and never cut: whoever still maps it would die.
+    """
+    while True:
+        locks = ByteLocks(path)
+        try:
+            fcntl.flock(locks.descriptor, fcntl.LOCK_EX)
+            there = os.fstat(locks.descriptor)
+            if there.st_size == 0:
+                os.ftruncate(locks.descriptor, _size())
+                os.posix_fallocate(locks.descriptor, 0, _PAGE)
+                os.pwrite(locks.descriptor, _header(0), 0)
+            elif not _is_ours(locks.descriptor, there.st_size):
+                path.unlink(missing_ok=True)
+            if path.exists() and os.path.samestat(path.stat(), there):
+                return locks
+        except BaseException:
+            locks.close()
+            raise
+        locks.close()
+
+
+def _is_ours(descriptor: int, size: int) -> bool:
+    return size == _size() and os.pread(descriptor, len(_MAGIC), 0) == _MAGIC
+
+
+def _size() -> int:
+    return _PAGE + MAX_WORKERS * _SLOT_BYTES
 
 
 def _header(slots: int) -> bytes:
