@@ -55,7 +55,7 @@ class BodyFiles:
         self._has_room = has_room
         self.on_fatal = on_fatal
         folder.mkdir(mode=0o700, exist_ok=True)
-        _fsync_folder(folder.parent)
+        fsync_folder(folder.parent)
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="bodies")
 
     def close(self) -> None:
@@ -231,7 +231,7 @@ class BodyWriter:
             self._write_held()
             os.fsync(self._descriptor)
             self._close()
-        _fsync_folder(self._path.parent)
+        fsync_folder(self._path.parent)
 
     def _discard(self) -> None:
         # A write that waits for its turn would make the file anew.
@@ -253,7 +253,8 @@ def _first_pieces(content: Content) -> Iterator[bytes]:
         yield content.body.data[content.skip :]
 
 
-def _fsync_folder(folder: Path) -> None:
+def fsync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

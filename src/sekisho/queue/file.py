@@ -14,6 +14,7 @@ What may go wrong, and what then is true:
   that everything answered before is there, so nothing is tried again on this handle.
 """
 
+import shutil
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
@@ -23,10 +24,18 @@ import apsw
 from sekisho.model.decision import Decision
 from sekisho.model.ids import MessageId
 from sekisho.model.message import Message
+from sekisho.queue.bodies import fsync_folder
 from sekisho.queue.errors import PutRefused
 from sekisho.queue.group import Group
 from sekisho.queue.lock import FolderLock
-from sekisho.queue.operations import Answer, Operation, Put, Release, Settle
+from sekisho.queue.operations import (
+    Adopt,
+    Answer,
+    Operation,
+    Put,
+    Release,
+    Settle,
+)
 from sekisho.queue.records import Result
 from sekisho.queue.rows import Destinations, PreparedMessage, admitted_by, prepare
 from sekisho.queue.schema import INDEX_BITS, damaged, open_writer
@@ -75,6 +84,27 @@ class QueueFile:
     def checkpoint(self) -> None:
         """Bring the WAL into the file, as far as readers allow."""
         self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+
+    def close_and_remove(self) -> None:
+        """Close a file that holds nothing any more, and remove its folder.
+
+        Raises:
+            OSError: It cannot be removed.
+
+        """
+        # Closed first: what SQLite finds of a WAL beside a missing file it believes.
+        self._connection.close()
+        try:
+            shutil.rmtree(self.path.parent)
+            fsync_folder(self.path.parent.parent)
+        finally:
+            self._lock.release()
+
+    def numbers(self, count: int) -> int:
+        """Set numbers for messages apart; the first of them."""
+        first = self._next_seq
+        self._next_seq = first + count
+        return first
 
     # Operations made of values
 
@@ -156,7 +186,7 @@ class QueueFile:
         self, operations: Sequence[Operation]
     ) -> tuple[list[Answer], tuple[str, ...]]:
         refused = PutRefused("there is no room on the disk")
-        others = [one for one in operations if not isinstance(one, Put)]
+        others = [one for one in operations if not isinstance(one, Put | Adopt)]
         answers: Iterable[Answer] = [refused] * len(others)
         files: tuple[str, ...] = ()
         if others and len(others) < len(operations):
@@ -164,7 +194,8 @@ class QueueFile:
             answers = done
         rest = iter(answers)
         return [
-            refused if isinstance(one, Put) else next(rest) for one in operations
+            refused if isinstance(one, Put | Adopt) else next(rest)
+            for one in operations
         ], files
 
     def _transaction(

@@ -9,10 +9,13 @@ from itertools import chain
 from typing import Any, assert_never
 
 from sekisho.model.ids import MessageId
+from sekisho.queue.moving import delete_forgotten, insert_adopted
 from sekisho.queue.operations import (
     Act,
     Acted,
+    Adopt,
     Answer,
+    Forget,
     Operation,
     Pause,
     Put,
@@ -94,12 +97,21 @@ class Group:
                 return self._act(one)
             case Release():
                 return self._release(one)
+            case Pause() | Resume() | Adopt() | Forget():
+                return self._carry_out(one)
+            case _:
+                assert_never(one)
+
+    def _carry_out(self, one: Pause | Resume | Adopt | Forget) -> None:
+        match one:
             case Pause():
                 self._execute(_PAUSE, (one.destination, one.since))
-                return None
             case Resume():
                 self._execute(_RESUME, (one.destination,))
-                return None
+            case Adopt():
+                insert_adopted(self._connection, one)
+            case Forget():
+                self.files.extend(delete_forgotten(self._connection, one))
             case _:
                 assert_never(one)
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from sekisho.model.decision import Decision
 from sekisho.model.ids import MessageId
 from sekisho.queue.records import Action, Result, Selection, Settled
-from sekisho.queue.rows import PreparedMessage
+from sekisho.queue.rows import BodyRow, MessageRow, PreparedMessage, RecipientRow
 
 
 class Put:
@@ -80,6 +80,36 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message's rows as another queue file holds them."""
+
+    message: MessageRow
+    body: BodyRow | None
+    recipients: tuple[RecipientRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Take messages over from another queue file, except those that are here already.
+
+    Attributes:
+        first_seq: The number of the first of them in this file; the next follow.
+        messages: With the numbers that they had.
+
+    """
+
+    first_seq: int
+    messages: tuple[StoredMessage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Delete messages that another queue file has taken over; body files too."""
+
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Acted:
     """What an `Act` or a `Release` did.
 
@@ -95,5 +125,5 @@ class Acted:
     last: int
 
 
-Operation: TypeAlias = Put | Settle | Act | Release | Pause | Resume
+Operation: TypeAlias = Put | Settle | Act | Release | Pause | Resume | Adopt | Forget
 Answer: TypeAlias = Settled | Acted | Exception | None

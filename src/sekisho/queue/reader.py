@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sekisho.model.ids import MessageId
+from sekisho.queue.operations import StoredMessage
 from sekisho.queue.records import (
     WAITING,
     Cursor,
@@ -180,6 +181,22 @@ class QueueReader:
     def paused(self) -> dict[str, float]:
         """Destinations that an operator paused, and since when (unix seconds)."""
         return dict(self._execute("SELECT destination, since FROM paused"))
+
+    # For whoever takes this file's mail over
+
+    def stored(self, after: int, limit: int) -> list[StoredMessage]:
+        """The next messages behind a number, as rows; of ten columns a recipient."""
+        query = "SELECT * FROM message WHERE seq > ? ORDER BY seq LIMIT ?"
+        rows: list[MessageRow] = self._execute(query, (after, limit)).fetchall()
+        recipients = self._recipients(row[0] for row in rows)
+        found: list[StoredMessage] = []
+        for row in rows:
+            bodies: Sequence[BodyRow] = self._execute(
+                "SELECT * FROM body WHERE seq = ?", (row[0],)
+            ).fetchall()
+            body = bodies[0] if bodies else None
+            found.append(StoredMessage(row, body, tuple(recipients[row[0]])))
+        return found
 
     # Rows
 

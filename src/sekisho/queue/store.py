@@ -25,7 +25,16 @@ from sekisho.model.message import Message
 from sekisho.queue.bodies import BodyFiles
 from sekisho.queue.errors import PutRefused, QueueError
 from sekisho.queue.file import QueueFile
-from sekisho.queue.operations import Act, Acted, Answer, Operation, Pause, Resume
+from sekisho.queue.operations import (
+    Act,
+    Acted,
+    Adopt,
+    Answer,
+    Operation,
+    Pause,
+    Resume,
+    StoredMessage,
+)
 from sekisho.queue.options import QueueOptions
 from sekisho.queue.reader import QueueReader
 from sekisho.queue.records import (
@@ -169,6 +178,25 @@ class Queue:
         """
         operation = self._file.settle(message_id, results, reports)
         return cast("asyncio.Future[Settled]", self._enter(operation))
+
+    async def adopt(self, messages: tuple[StoredMessage, ...]) -> None:
+        """Store messages of another queue file, body files being linked already.
+
+        Raises:
+            PutRefused: There is no room.
+            QueueError: The disk failed, and the service ends.
+
+        """
+        if not self._space.has_room():
+            raise PutRefused("free disk is below min_free_bytes")
+        await self._enter(Adopt(self._file.numbers(len(messages)), messages))
+
+    def note_adopted(self, messages: Sequence[StoredMessage]) -> None:
+        """Have it looked for what is due, now that these are ours alone."""
+        ids = tuple(
+            MessageId(int.from_bytes(one.message[1], "big")) for one in messages
+        )
+        self._tell(Action.RETRY, Acted(0, ids, -1))
 
     # Operators
 
