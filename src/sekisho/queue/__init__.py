@@ -8,6 +8,7 @@
 | ``file.py`` | `QueueFile`, the synchronous core: one owner, one transaction a group |
 | ``operations.py``, ``group.py`` | what a transaction is made of, and does |
 | ``moving.py``, ``adoption.py`` | taking over what a worker that is no more has left |
+| ``backup.py`` | a snapshot of a running queue, and a queue made from one |
 | ``reader.py`` | `QueueReader`: pages read over a connection of its own |
 | ``sqlite.py`` | the part of apsw that we use, with types |
 | ``schema.py`` | tables, versions, and how a connection is opened |

@@ -14,8 +14,6 @@ delivers from it. A message without its body is not moved: it stays, and is name
 """
 
 import asyncio
-import os
-import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -27,7 +25,7 @@ from typing import TypeVar
 import apsw
 
 from sekisho.model.ids import MessageId
-from sekisho.queue.bodies import fsync_folder
+from sekisho.queue.bodies import fsync_folder, link_body
 from sekisho.queue.errors import PutRefused, QueueError
 from sekisho.queue.file import QueueFile
 from sekisho.queue.operations import Answer, Forget, StoredMessage
@@ -106,7 +104,7 @@ class _LeftOver:
                 continue
             whole.append(one)
             if file:
-                _link(self.bodies / file, into / file)
+                link_body(self.bodies / file, into / file)
                 linked = True
         if linked:
             fsync_folder(into)
@@ -194,17 +192,3 @@ async def _store(queue: Queue, batch: _Batch) -> Answer:
 
 async def _run(thread: ThreadPoolExecutor, work: Callable[[], _Value]) -> _Value:
     return await asyncio.get_running_loop().run_in_executor(thread, work)
-
-
-def _link(old: Path, new: Path) -> None:
-    """Give a whole and durable file a second name, or a copy where that cannot be."""
-    try:
-        os.link(old, new)
-    except FileExistsError:
-        pass  # From before a kill: a name here is only ever given to a whole file.
-    except OSError:
-        part = new.with_name(f"{new.name}.part")
-        shutil.copyfile(old, part)
-        with part.open("rb") as copied:
-            os.fsync(copied.fileno())
-        part.rename(new)

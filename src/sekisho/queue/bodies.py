@@ -13,8 +13,10 @@ import asyncio
 import errno
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+import shutil
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
@@ -56,6 +58,9 @@ class BodyFiles:
         self.on_fatal = on_fatal
         folder.mkdir(mode=0o700, exist_ok=True)
         fsync_folder(folder.parent)
+        self._keeping = Lock()
+        self._keepers = 0
+        self._to_remove: list[str] = []
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="bodies")
 
     def close(self) -> None:
@@ -91,7 +96,27 @@ class BodyFiles:
 
     def remove_now(self, name: str) -> None:
         """Remove a file in this thread; one that is not there is no error."""
+        with self._keeping:
+            if self._keepers:
+                self._to_remove.append(name)
+                return
         (self.folder / name).unlink(missing_ok=True)
+
+    @contextmanager
+    def keep(self) -> Generator[None]:
+        """Remove no file meanwhile, but afterwards: somebody takes a snapshot."""
+        with self._keeping:
+            self._keepers += 1
+        try:
+            yield
+        finally:
+            with self._keeping:
+                self._keepers -= 1
+                names: list[str] = []
+                if not self._keepers:
+                    names, self._to_remove = self._to_remove, []
+            for name in names:
+                self.remove_now(name)
 
     async def read(self, body: FileBody, offset: int, length: int) -> bytes:
         """Read a piece; shorter than `length` only at the end of the body.
@@ -260,3 +285,17 @@ def fsync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def link_body(old: Path, new: Path) -> None:
+    """Give a whole and durable file a second name, or a copy where that cannot be."""
+    try:
+        os.link(old, new)
+    except FileExistsError:
+        pass  # From before a kill: a name here is only ever given to a whole file.
+    except OSError:
+        part = new.with_name(f"{new.name}.part")
+        shutil.copyfile(old, part)
+        with part.open("rb") as copied:
+            os.fsync(copied.fileno())
+        part.rename(new)

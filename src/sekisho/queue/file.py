@@ -100,6 +100,12 @@ class QueueFile:
         finally:
             self._lock.release()
 
+    def has_mail(self) -> bool:
+        """Whether there is a message in it."""
+        return bool(
+            self._connection.execute("SELECT 1 FROM message LIMIT 1").fetchall()
+        )
+
     def numbers(self, count: int) -> int:
         """Set numbers for messages apart; the first of them."""
         first = self._next_seq

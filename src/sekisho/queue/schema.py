@@ -12,7 +12,9 @@ whatever is never looked for is one encoded blob. Bodies lie in a tree of their 
 that no walk steps over them.
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import apsw
 
@@ -116,6 +118,28 @@ def open_keeper(path: Path) -> Connection:
     connection = connect(str(path), apsw.SQLITE_OPEN_READWRITE)
     _configure(connection, _READER_CACHE_KIB)
     return connection
+
+
+def copy_pages(
+    source: Connection, target: Path, step: int, told: Callable[[int, int], None]
+) -> None:
+    """Copy what a read transaction sees into a new file, some pages at a time.
+
+    Args:
+        source: In a transaction.
+        target: Not there yet.
+        step: So many pages at a time.
+        told: Called after each step: pages left, pages in all.
+
+    """
+    copy = apsw.Connection(str(target), flags=_READ_WRITE_CREATE)
+    try:
+        with copy.backup("main", cast("apsw.Connection", source), "main") as backup:
+            while not backup.done:
+                backup.step(step)
+                told(backup.remaining, backup.page_count)
+    finally:
+        copy.close()
 
 
 def damaged(path: Path, error: Exception) -> QueueError:

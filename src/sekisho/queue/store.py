@@ -105,6 +105,11 @@ class Queue:
         """
         return cls(folder, options or QueueOptions())
 
+    @property
+    def path(self) -> Path:
+        """The queue file."""
+        return self._file.path
+
     def start(
         self, loop: asyncio.AbstractEventLoop, on_fatal: Callable[[str], None]
     ) -> None:
