@@ -6,7 +6,7 @@ changes nothing for clients, and an operator is told once for each change.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -27,7 +27,12 @@ class CertificateWatch:
     """Looks at certificate and key, and hands a new pair over."""
 
     def __init__(
-        self, files: Tls, taken: Callable[[ServerTls], None], tell: Tell
+        self,
+        files: Tls,
+        taken: Callable[[ServerTls], None],
+        tell: Tell,
+        *,
+        also: Sequence[Path] = (),
     ) -> None:
         """Remember the files as they are now.
 
@@ -35,9 +40,11 @@ class CertificateWatch:
             files: Where the pair lies.
             taken: Called with a new pair that can be used.
             tell: Called where a new pair cannot be used.
+            also: Files that are read with it.
 
         """
         self._files = files
+        self._also = also
         self._taken = taken
         self._tell = tell
         self._seen = self._look()
@@ -61,7 +68,9 @@ class CertificateWatch:
             self._tell(CERTIFICATE, str(error), hint)
 
     def _look(self) -> _Seen:
-        return tuple(map(_stamp, (self._files.certificate, self._files.key)))
+        return tuple(
+            map(_stamp, (self._files.certificate, self._files.key, *self._also))
+        )
 
 
 def _stamp(path: Path) -> tuple[int, int]:

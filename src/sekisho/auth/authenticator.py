@@ -86,6 +86,11 @@ class KeepsScramKeys(Authenticator, Protocol):
 class ChecksTokens(Authenticator, Protocol):
     """`Credential.TOKEN`."""
 
+    @property
+    def token_scope(self) -> str:
+        """The scope that a token needs, for clients to ask for; may be empty."""
+        ...
+
     async def verify_token(self, token: str, account: str) -> ChainAnswer:
         """Verify a bearer token.
 

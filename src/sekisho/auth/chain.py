@@ -89,6 +89,14 @@ class Chain:
 
         return await self._verify(Credential.TOKEN, ask, account)
 
+    @property
+    def token_scope(self) -> str:
+        """What scope a token needs for the first who can verify one; may be empty."""
+        for one in self._authenticators:
+            if Credential.TOKEN in _credentials(one):
+                return cast("ChecksTokens", one).token_scope
+        return ""
+
     async def verify_certificate(self, certificate: bytes, account: str) -> Answer:
         """Say whose a client's certificate is, and whether it may be this account."""
 

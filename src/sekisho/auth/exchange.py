@@ -164,7 +164,7 @@ class Exchange:
         if not isinstance(answer, Rejected):
             return answer
         self._refused = answer
-        return Challenge(step.error)
+        return Challenge(step.fault(self._judge.token_scope))
 
     async def _take_ticket(self, step: TicketGiven) -> Challenge | Answer:
         if self._acceptor is None:

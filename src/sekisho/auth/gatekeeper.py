@@ -22,7 +22,7 @@ from sekisho.auth.context import AuthContext
 from sekisho.auth.exchange import Exchange
 from sekisho.auth.judge import GatekeeperOptions, Judge
 from sekisho.auth.lockout import Lockout
-from sekisho.auth.mechanisms import MECHANISMS, Mechanism
+from sekisho.auth.mechanisms import MECHANISMS, Mechanism, Needs
 from sekisho.auth.sasl import Challenge, Credential, Failed, Step
 from sekisho.model.identity import Identity
 
@@ -84,7 +84,11 @@ class Gatekeeper:
         self._randomness = options.randomness
 
     def mechanisms(
-        self, listener: str = "", *, channel_binding: bool = True
+        self,
+        listener: str = "",
+        *,
+        channel_binding: bool = True,
+        certificate: bool = False,
     ) -> tuple[str, ...]:
         """Which mechanisms to announce under TLS, the strongest first.
 
@@ -92,22 +96,31 @@ class Gatekeeper:
             listener: Its name.
             channel_binding: Whether the connection has one; without it -PLUS cannot
                 work.
+            certificate: Whether the client gave one in the handshake; without it
+                EXTERNAL cannot work.
 
         """
         door = self._doors.get(listener, _FRONT_DOOR)
         chain = self._chains.get(listener, self._chain)
         able = chain.some_credentials() if door.mechanisms else chain.credentials()
+        there = {
+            Needs.NOTHING: True,
+            Needs.BINDING: channel_binding,
+            Needs.CERTIFICATE: certificate,
+        }
         return tuple(
             one.name
             for one in MECHANISMS
-            if _is_offered(one, able, door)
-            and (channel_binding or not one.needs_binding)
+            if there[one.needs] and _is_offered(one, able, door)
         )
 
     def begin(self, mechanism: str, context: AuthContext) -> Exchange:
         """Begin an exchange; one of a mechanism that is not offered is rejected."""
-        bound = bool(context.channel_binding)
-        offered = self.mechanisms(context.listener, channel_binding=bound)
+        offered = self.mechanisms(
+            context.listener,
+            channel_binding=bool(context.channel_binding),
+            certificate=bool(context.certificate),
+        )
         judge = self._judges.get(context.listener, self._judge)
         for one in MECHANISMS:
             if one.name == mechanism and mechanism in offered:

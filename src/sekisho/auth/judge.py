@@ -175,6 +175,11 @@ class Judge:
         answer = await self._chain.verify_token(given.token, given.account)
         return self.shown(answer, given.account, mechanism, client)
 
+    @property
+    def token_scope(self) -> str:
+        """What scope a token needs; for the error that a client is told."""
+        return self._chain.token_scope
+
     async def certificate(
         self,
         claimed: CertificateClaimed,

@@ -1,17 +1,28 @@
 """The SASL mechanisms that we offer: one table, in the order of announcement.
 
 Not offered, on purpose: ANONYMOUS (it proves nothing), CRAM-MD5 and DIGEST-MD5
-(they need the password itself on the server, and MD5), EXTERNAL and GSSAPI until an
-authenticator here can verify them. A name that is not in the table is 504.
+(they need the password itself on the server, and MD5), GSSAPI until an authenticator
+here can verify it. A name that is not in the table is 504.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from sekisho.auth.context import AuthContext
+from sekisho.auth.external import External
 from sekisho.auth.password_mechanisms import Login, Plain
 from sekisho.auth.sasl import Credential, Dialogue
 from sekisho.auth.scram import Scram
+from sekisho.auth.token_mechanisms import oauthbearer, xoauth2
+
+
+class Needs(Enum):
+    """What a connection must have before a mechanism is announced on it."""
+
+    NOTHING = auto()
+    BINDING = auto()
+    CERTIFICATE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +33,14 @@ class Mechanism:
         name: As registered.
         credential: What every authenticator must be able to verify before it is
             announced: clients pick the strongest and do not fall back.
-        needs_binding: Whether it is announced only where the TLS connection has a
-            channel binding.
+        needs: A channel binding, a certificate of the client's, or nothing.
         begin: Makes a dialogue of its context and a source of random octets.
 
     """
 
     name: str
     credential: Credential
-    needs_binding: bool
+    needs: Needs
     begin: Callable[[AuthContext, Callable[[int], bytes]], Dialogue]
 
 
@@ -50,17 +60,21 @@ def _scram_plus(context: AuthContext, randomness: Callable[[int], bytes]) -> Dia
     )
 
 
-def _plain(_context: AuthContext, _randomness: Callable[[int], bytes]) -> Dialogue:
-    return Plain()
+def _simple(
+    make: Callable[[], Dialogue],
+) -> Callable[[AuthContext, Callable[[int], bytes]], Dialogue]:
+    return lambda _context, _randomness: make()
 
 
-def _login(_context: AuthContext, _randomness: Callable[[int], bytes]) -> Dialogue:
-    return Login()
-
+_PASSWORD, _TOKEN = Credential.PASSWORD, Credential.TOKEN
+_SCRAM, _CERTIFICATE = Credential.SCRAM_SHA_256, Credential.CERTIFICATE
 
 MECHANISMS = (
-    Mechanism("SCRAM-SHA-256-PLUS", Credential.SCRAM_SHA_256, True, _scram_plus),  # noqa: FBT003 - a column
-    Mechanism("SCRAM-SHA-256", Credential.SCRAM_SHA_256, False, _scram),  # noqa: FBT003 - a column
-    Mechanism("PLAIN", Credential.PASSWORD, False, _plain),  # noqa: FBT003 - a column
-    Mechanism("LOGIN", Credential.PASSWORD, False, _login),  # noqa: FBT003 - a column
+    Mechanism("EXTERNAL", _CERTIFICATE, Needs.CERTIFICATE, _simple(External)),
+    Mechanism("SCRAM-SHA-256-PLUS", _SCRAM, Needs.BINDING, _scram_plus),
+    Mechanism("SCRAM-SHA-256", _SCRAM, Needs.NOTHING, _scram),
+    Mechanism("OAUTHBEARER", _TOKEN, Needs.NOTHING, _simple(oauthbearer)),
+    Mechanism("XOAUTH2", _TOKEN, Needs.NOTHING, _simple(xoauth2)),
+    Mechanism("PLAIN", _PASSWORD, Needs.NOTHING, _simple(Plain)),
+    Mechanism("LOGIN", _PASSWORD, Needs.NOTHING, _simple(Login)),
 )

@@ -8,6 +8,7 @@ Every misstep is `Failed`, which ends the dialogue. There is no way back into it
 no way around: MS01-037 was a step whose failure was taken for progress.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -97,13 +98,14 @@ class TokenGiven:
         token: As given; bounded and of the token's characters.
         account: Prepared name of whom the client claims to be; empty for whoever the
             token is about.
-        error: What the client is told before it is refused (RFC 7628 §3.2.2).
+        fault: Writes, of the scope that a token needs here, what the client is told
+            before it is refused (RFC 7628 §3.2.2).
 
     """
 
     token: str = field(repr=False)
     account: str
-    error: bytes
+    fault: Callable[[str], bytes] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,23 @@ def claim(
         return PasswordGiven(account, prepare_password(_utf8(password)))
     except PreparationError as error:
         return PasswordHopeless(account, f"the password is none: {error}")
+
+
+_SASLNAME = re.compile(r"(?:[^=]|=2C|=3D)+")
+
+
+def read_saslname(text: str) -> str:
+    """Read a name out of a GS2 header or a SCRAM message (RFC 5801 §4); empty: none.
+
+    Raises:
+        PreparationError: It is no name.
+
+    """
+    if not text:
+        return ""
+    if not _SASLNAME.fullmatch(text):
+        raise PreparationError("a name escapes only , and =")
+    return prepare_name(text.replace("=2C", ",").replace("=3D", "="))
 
 
 def _utf8(octets: bytes) -> str:

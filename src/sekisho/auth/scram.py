@@ -25,8 +25,16 @@ from binascii import Error, a2b_base64
 from collections.abc import Callable
 from hashlib import pbkdf2_hmac, sha256
 
-from sekisho.auth.precis import PreparationError, prepare_name
-from sekisho.auth.sasl import Challenge, Failed, KeysNeeded, Proven, ScramKeys, Step
+from sekisho.auth.precis import PreparationError
+from sekisho.auth.sasl import (
+    Challenge,
+    Failed,
+    KeysNeeded,
+    Proven,
+    ScramKeys,
+    Step,
+    read_saslname,
+)
 
 DEFAULT_ITERATIONS = 50_000
 """8 ms on a 2025 server core, spent when a password is set and, at each login, by
@@ -51,7 +59,6 @@ _CLIENT_FINAL = re.compile(
     + _EXTENSIONS
     + r"),p=(?P<proof>[A-Za-z0-9+/]+=*)"
 )
-_SASLNAME = re.compile(r"(?:[^=]|=2C|=3D)+")
 
 
 class Scram:
@@ -99,9 +106,9 @@ class Scram:
         if problem := self._binding_problem(first["flag"], first["binding"] or ""):
             return Failed(problem)
         try:
-            account = _read_saslname(first["name"])
+            account = read_saslname(first["name"])
             authzid = first["authzid"]
-            acts_as = _read_saslname(authzid) if authzid else account
+            acts_as = read_saslname(authzid) if authzid else account
         except PreparationError as error:
             return Failed(f"a name is none: {error}")
         if acts_as != account:
@@ -176,12 +183,6 @@ def _client_final(
         return Failed("the proof is wrong", account)
     verifier = b64encode(_hmac(keys.server_key, auth_message))
     return Proven(account, b"v=" + verifier)
-
-
-def _read_saslname(text: str) -> str:
-    if not _SASLNAME.fullmatch(text):
-        raise PreparationError("a name escapes only , and =")
-    return prepare_name(text.replace("=2C", ",").replace("=3D", "="))
 
 
 def _canonical_base64(text: str) -> bytes:

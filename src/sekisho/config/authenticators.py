@@ -3,16 +3,34 @@
 A kind's builder stands in `sekisho.app.authenticators`.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal, cast
 
-from pydantic import BeforeValidator, PlainValidator
+from pydantic import BeforeValidator, Discriminator, PlainValidator, Tag
 
+from sekisho.config.certificates import Certificate
 from sekisho.config.fields import Name, text
+from sekisho.config.oidc import Oidc
 from sekisho.config.problems import did_you_mean, wrong
 from sekisho.config.table import Table
 
-MECHANISM_NAMES = ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN")
-"""As registered; what ``mechanisms`` of a listener may name."""
+VERIFIES: Mapping[str, tuple[str, ...]] = {
+    "local": ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"),
+    "oidc": ("OAUTHBEARER", "XOAUTH2"),
+    "certificate": ("EXTERNAL",),
+}
+"""The mechanisms that each kind can verify at best."""
+
+MECHANISM_NAMES = (
+    "EXTERNAL",
+    "SCRAM-SHA-256-PLUS",
+    "SCRAM-SHA-256",
+    "OAUTHBEARER",
+    "XOAUTH2",
+    "PLAIN",
+    "LOGIN",
+)
+"""As registered, in the order of announcement; what ``mechanisms`` may name."""
 
 
 class Local(Table):
@@ -38,7 +56,11 @@ def read_mechanism(value: object) -> str:
     return name
 
 
-KINDS: dict[str, type[Table]] = {"local": Local}
+KINDS: dict[str, type[Table]] = {
+    "local": Local,
+    "oidc": Oidc,
+    "certificate": Certificate,
+}
 
 
 def _known_kind(value: object) -> object:
@@ -50,6 +72,22 @@ def _known_kind(value: object) -> object:
             return value
 
 
+def _kind_of(value: object) -> str:
+    """The kind whose table reads it; one that says no kind is told so by any."""
+    if isinstance(value, Table):
+        return cast("str", getattr(value, "kind", "local"))
+    match value:
+        case {"kind": str(kind)} if kind in KINDS:
+            return kind
+        case _:
+            return "local"
+
+
 MechanismName = Annotated[str, PlainValidator(read_mechanism)]
-Authenticator = Annotated[Local, BeforeValidator(_known_kind)]
-"""Of several kinds: a union of tagged tables, with pydantic's `Discriminator`."""
+Authenticator = Annotated[
+    Annotated[Local, Tag("local")]
+    | Annotated[Oidc, Tag("oidc")]
+    | Annotated[Certificate, Tag("certificate")],
+    Discriminator(_kind_of),
+    BeforeValidator(_known_kind),
+]

@@ -8,10 +8,10 @@ wanted is somebody else's error, and is passed over.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 from pydantic_core import PydanticCustomError
 
+from sekisho.config import sign_in
 from sekisho.config.fields import (
     SocketAddress,
     read_own_domain,
@@ -20,11 +20,10 @@ from sekisho.config.fields import (
 )
 from sekisho.config.lines import Place, Toml
 from sekisho.config.problems import did_you_mean
+from sekisho.config.raw import Finding, Raw, named, roles_of, tables, texts
 from sekisho.config.values import SUBMIT_LISTENER
 from sekisho.model.domain import domain_to_unicode
 from sekisho.model.rules import Clients
-
-Raw = Mapping[str, Toml]
 
 _LANE_KEYS = (
     "who",
@@ -39,17 +38,7 @@ _LANE_KEYS = (
     "sender_binding",
     "accept_risk",
 )
-_SIGN_IN_KEYS = ("authenticators", "mechanisms")
 _ANY_HOST = {4: "0.0.0.0", 6: "::"}  # noqa: S104 - compared, not bound
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that does not fit, and where."""
-
-    place: Place
-    message: str
-    hint: str = ""
 
 
 def check(document: Raw) -> Iterator[Finding]:
@@ -58,51 +47,13 @@ def check(document: Raw) -> Iterator[Finding]:
         yield from rule(document)
 
 
-# -- readers that take nothing for granted --------------------------------------------
-
-
-def _tables(document: Raw, key: str) -> list[tuple[int, Raw]]:
-    value = document.get(key)
-    if not isinstance(value, list):
-        return []
-    return [(n, one) for n, one in enumerate(value) if isinstance(one, dict)]
-
-
-def _named(document: Raw, key: str) -> dict[str, Raw]:
-    value = document.get(key)
-    if not isinstance(value, dict):
-        return {}
-    return {str(name): one for name, one in value.items() if isinstance(one, dict)}
-
-
-def _texts(value: Toml | None) -> list[tuple[int, str]]:
-    if isinstance(value, str):
-        return [(0, value)]
-    if not isinstance(value, list):
-        return []
-    return [(n, one) for n, one in enumerate(value) if isinstance(one, str)]
-
-
-def _roles(document: Raw) -> Mapping[str, Toml | None]:
-    """The role of each listener, those included that the file need not name."""
-    ours = {SUBMIT_LISTENER: "submission"}
-    if "listener" not in document:
-        tls = {"submission": "submission"} if "tls" in document else {}
-        return ours | {"mx": "mx"} | tls
-    return ours | {
-        name: one.get("role")
-        for _, one in _tables(document, "listener")
-        if isinstance(name := one.get("name"), str)
-    }
-
-
 # -- names ----------------------------------------------------------------------------
 
 
 def _double_names(document: Raw) -> Iterator[Finding]:
     for key in ("listener", "grant", "authenticator"):
         seen: dict[str, int] = {}
-        for number, one in _tables(document, key):
+        for number, one in tables(document, key):
             name = one.get("name", one.get("kind") if key == "authenticator" else None)
             if isinstance(name, str) and seen.setdefault(name, number) != number:
                 yield Finding(
@@ -111,7 +62,7 @@ def _double_names(document: Raw) -> Iterator[Finding]:
 
 
 def _reserved_names(document: Raw) -> Iterator[Finding]:
-    for number, one in _tables(document, "listener"):
+    for number, one in tables(document, "listener"):
         if one.get("name") == SUBMIT_LISTENER:
             # Its rule would take the place of the listener's own: mail from outside
             # would be judged as that of local programs.
@@ -124,7 +75,7 @@ def _reserved_names(document: Raw) -> Iterator[Finding]:
 
 def _double_domains(document: Raw) -> Iterator[Finding]:
     seen: dict[str, str] = {}
-    for spelled in _named(document, "domains"):
+    for spelled in named(document, "domains"):
         try:
             name = read_own_domain(spelled)
         except PydanticCustomError:
@@ -139,9 +90,9 @@ def _double_domains(document: Raw) -> Iterator[Finding]:
 
 
 def _unknown_listeners(document: Raw) -> Iterator[Finding]:
-    known = _roles(document)
-    for number, grant in _tables(document, "grant"):
-        for item, name in _texts(grant.get("listeners")):
+    known = roles_of(document)
+    for number, grant in tables(document, "grant"):
+        for item, name in texts(grant.get("listeners")):
             if name not in known:
                 yield Finding(
                     ("grant", number, "listeners", item),
@@ -150,33 +101,15 @@ def _unknown_listeners(document: Raw) -> Iterator[Finding]:
                 )
 
 
-def _unknown_authenticators(document: Raw) -> Iterator[Finding]:
-    known = {
-        name: None
-        for _, one in _tables(document, "authenticator")
-        if isinstance(name := one.get("name", one.get("kind")), str)
-    }
-    if "authenticator" not in document:
-        known = {"local": None}
-    for number, listener in _tables(document, "listener"):
-        for item, name in _texts(listener.get("authenticators")):
-            if name not in known:
-                yield Finding(
-                    ("listener", number, "authenticators", item),
-                    f'there is no authenticator "{name}"',
-                    did_you_mean(name, known),
-                )
-
-
 def _unknown_smarthosts(document: Raw) -> Iterator[Finding]:
-    known = _named(document, "smarthost")
+    known = named(document, "smarthost")
     uses: list[tuple[Place, Toml | None]] = [
         (("route", number, "via"), route.get("via"))
-        for number, route in _tables(document, "route")
+        for number, route in tables(document, "route")
     ]
     uses += [
         (("domains", name, "route"), domain.get("route"))
-        for name, domain in _named(document, "domains").items()
+        for name, domain in named(document, "domains").items()
     ]
     for place, target in uses:
         if not isinstance(target, str) or not target.startswith("smarthost:"):
@@ -191,7 +124,7 @@ def _unknown_smarthosts(document: Raw) -> Iterator[Finding]:
 
 
 def _listener_keys(document: Raw) -> Iterator[Finding]:
-    for number, one in _tables(document, "listener"):
+    for number, one in tables(document, "listener"):
         place: Place = ("listener", number)
         match one.get("role"):
             case "legacy":
@@ -219,20 +152,8 @@ def _listener_keys(document: Raw) -> Iterator[Finding]:
                 pass
 
 
-def _sign_in_keys(document: Raw) -> Iterator[Finding]:
-    for number, one in _tables(document, "listener"):
-        place: Place = ("listener", number)
-        for key in (k for k in _SIGN_IN_KEYS if k in one):
-            if one.get("role") in ("mx", "legacy"):
-                yield Finding(
-                    (*place, key),
-                    "users sign in on submission listeners only",
-                    "leave the key out",
-                )
-
-
 def _listener_tls(document: Raw) -> Iterator[Finding]:
-    for number, one in _tables(document, "listener"):
+    for number, one in tables(document, "listener"):
         place: Place = ("listener", number)
         role, tls = one.get("role"), one.get("tls")
         if role == "submission" and tls == "off":
@@ -251,27 +172,14 @@ def _listener_tls(document: Raw) -> Iterator[Finding]:
             )
 
 
-def _someone_to_verify(document: Raw) -> Iterator[Finding]:
-    if document.get("authenticator") != []:
-        return
-    for name, role in _roles(document).items():
-        # Who comes through the socket is known to the kernel.
-        if role == "submission" and name != SUBMIT_LISTENER:
-            yield Finding(
-                ("authenticator",),
-                f'nobody could sign in at the listener "{name}"',
-                'leave the key out, or give [[authenticator]] kind = "local"',
-            )
-
-
 def _binds(document: Raw) -> Iterator[tuple[Place, str]]:
-    for number, one in _tables(document, "listener"):
-        for item, given in _texts(one.get("bind")):
+    for number, one in tables(document, "listener"):
+        for item, given in texts(one.get("bind")):
             yield ("listener", number, "bind", item), given
     for table, key in (("observe", "metrics"), ("console", "bind")):
         one = document.get(table)
         if isinstance(one, dict):
-            for _, given in _texts(one.get(key)):
+            for _, given in texts(one.get(key)):
                 yield (table, key), given
 
 
@@ -303,8 +211,8 @@ _USEFUL: Mapping[bool, tuple[str, str]] = {
 
 
 def _grants(document: Raw) -> Iterator[Finding]:
-    roles = _roles(document)
-    for number, grant in _tables(document, "grant"):
+    roles = roles_of(document)
+    for number, grant in tables(document, "grant"):
         kinds = set(_by_address(grant.get("who")))
         place: Place = ("grant", number)
         if True in kinds:
@@ -320,7 +228,7 @@ def _grants(document: Raw) -> Iterator[Finding]:
 
 
 def _by_address(who: Toml | None) -> Iterator[bool]:
-    for _, given in _texts(who):
+    for _, given in texts(who):
         try:
             yield isinstance(read_who(given), Clients)
         except PydanticCustomError:
@@ -332,7 +240,7 @@ def _useless_listeners(
 ) -> Iterator[Finding]:
     """Find listeners on which the grant could never be used."""
     useful = [_USEFUL[kind][0] for kind in kinds]
-    for item, name in _texts(grant.get("listeners")):
+    for item, name in texts(grant.get("listeners")):
         role = roles.get(name)
         if role not in ("mx", "submission", "legacy") or role in useful:
             continue
@@ -350,7 +258,7 @@ def _useless_listeners(
 
 
 def _callout_without_host(document: Raw) -> Iterator[Finding]:
-    for name, domain in _named(document, "domains").items():
+    for name, domain in named(document, "domains").items():
         route = domain.get("route")
         if not isinstance(route, str) or domain.get("recipients", "callout") != (
             "callout"
@@ -365,10 +273,10 @@ def _callout_without_host(document: Raw) -> Iterator[Finding]:
 
 
 def _foreign_recipients(document: Raw) -> Iterator[Finding]:
-    for spelled, domain in _named(document, "domains").items():
+    for spelled, domain in named(document, "domains").items():
         if not isinstance(domain.get("recipients"), list):
             continue
-        for item, given in _texts(domain.get("recipients")):
+        for item, given in texts(domain.get("recipients")):
             place: Place = ("domains", spelled, "recipients", item)
             if not _is_of(given, spelled):
                 yield Finding(place, f"{given!r} is not of this domain")
@@ -385,7 +293,7 @@ def _is_of(given: str, spelled: str) -> bool:
 
 
 def _smarthost_login(document: Raw) -> Iterator[Finding]:
-    for name, one in _named(document, "smarthost").items():
+    for name, one in named(document, "smarthost").items():
         place: Place = ("smarthost", name)
         if ("username" in one) != ("password" in one):
             given, missing = ("username", "password")
@@ -405,15 +313,13 @@ _RULES: tuple[Callable[[Raw], Iterator[Finding]], ...] = (
     _reserved_names,
     _double_domains,
     _unknown_listeners,
-    _unknown_authenticators,
     _unknown_smarthosts,
     _listener_keys,
-    _sign_in_keys,
     _listener_tls,
-    _someone_to_verify,
     _double_binds,
     _grants,
     _callout_without_host,
     _foreign_recipients,
     _smarthost_login,
+    *sign_in.RULES,
 )

@@ -15,7 +15,7 @@ from enum import Enum
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Annotated, TypeVar
 
-from pydantic import ConfigDict, Field, PlainValidator
+from pydantic import AfterValidator, ConfigDict, Field, PlainValidator
 
 from sekisho.config.problems import did_you_mean, wrong
 from sekisho.model.address import (
@@ -270,6 +270,17 @@ def read_expiry(value: object) -> float:
 
 Many = Annotated[tuple[_T, ...], Field(strict=False)]
 """A TOML array."""
+
+
+def _some(items: tuple[_T, ...]) -> tuple[_T, ...]:
+    # Not Field(min_length=1): that would call a list empty whose one item is wrong.
+    if not items:
+        raise wrong("must not be an empty list")
+    return items
+
+
+Some = AfterValidator(_some)
+"""Beside `Many`: not an empty one."""
 
 Name = Annotated[str, PlainValidator(read_name)]
 Hostname = Annotated[str, PlainValidator(read_hostname)]

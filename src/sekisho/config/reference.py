@@ -20,8 +20,10 @@ from sekisho.config import (
     authenticators,
     bounds,
     carriage,
+    certificates,
     environment,
     fields,
+    oidc,
     outside,
     via,
 )
@@ -45,6 +47,12 @@ _READ: Mapping[Callable[..., object], str] = {
     via.read_target: "route",
     via.read_smarthost_server: "URL",
     authenticators.read_mechanism: "mechanism",
+    certificates.read_fingerprint: "SHA-256 fingerprint",
+    oidc.read_url: "URL",
+    oidc.read_claim: "claim",
+    oidc.read_scope: "scope",
+    oidc.read_algorithm: "algorithm",
+    oidc.read_required: "table of lists",
     bounds.read_session: "table",
 }
 _PLAIN: Mapping[Any, str] = {
@@ -53,6 +61,7 @@ _PLAIN: Mapping[Any, str] = {
     bool: "true or false",
     str: "text",
     carriage.Retry: "table",
+    certificates.CertificateUser: "table",
 }
 _INFINITE = float("inf")
 

@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 from sekisho.config.authenticators import KINDS, Authenticator, Local
 from sekisho.config.bounds import AllBounds, GivenBounds, SessionBounds
 from sekisho.config.carriage import Delivery, Dns, Queue, Retry
-from sekisho.config.fields import Hostname, Mailbox, Many, Name, OwnDomainName
+from sekisho.config.certificates import CertificateUser
+from sekisho.config.fields import Hostname, Mailbox, Many, Name, OwnDomainName, Some
 from sekisho.config.outside import FilePath
 from sekisho.config.table import Table
 from sekisho.config.tables import (
@@ -22,7 +23,6 @@ from sekisho.config.tables import (
     RouteTable,
     Sendmail,
     Smarthost,
-    Some,
     Tls,
     Trace,
 )
@@ -130,6 +130,7 @@ SECTIONS = (
     Section(("limits",), "[limits]", AllBounds),
     Section(("queue",), "[queue]", Queue),
     Section(("queue", "retry"), "[queue.retry]", Retry),
+    Section(("authenticator", "users"), "[[authenticator.users]]", CertificateUser),
     Section(("delivery",), "[delivery]", Delivery),
     Section(("dns",), "[dns]", Dns),
     Section(("lockout",), "[lockout]", Lockout),

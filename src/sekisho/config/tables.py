@@ -7,7 +7,7 @@ the docstrings here, so they are written for operators.
 """
 
 from ipaddress import IPv4Address
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
@@ -24,20 +24,18 @@ from sekisho.config.fields import (
     Pattern,
     Proxies,
     SocketAddress,
+    Some,
     WhoItem,
     choice,
     join_clients,
     member,
 )
 from sekisho.config.outside import FilePath, Recipients, RecipientsOf, SecretText
-from sekisho.config.problems import wrong
 from sekisho.config.table import Table
 from sekisho.config.via import SmarthostServer, Via
 from sekisho.model.address import ANY_ADDRESS
 from sekisho.model.route import TlsPolicy
 from sekisho.model.rules import BareNewline, Role, SenderBinding, TlsMode
-
-_T = TypeVar("_T")
 
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Positive = Annotated[int, Field(ge=1, le=2**53)]
@@ -48,14 +46,6 @@ def _one_or_many(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-def _some(items: tuple[_T, ...]) -> tuple[_T, ...]:
-    # Not Field(min_length=1): that would call a list empty whose one item is wrong.
-    if not items:
-        raise wrong("must not be an empty list")
-    return items
-
-
-Some = AfterValidator(_some)
 Who = Annotated[
     Many[WhoItem], Some, BeforeValidator(_one_or_many), AfterValidator(join_clients)
 ]
@@ -98,6 +88,10 @@ class Listener(Table):
         mechanisms: ``submission`` only: announce these, as far as at least one of the
             authenticators can verify them. If left out, those that every one can
             verify: a client takes the strongest and does not fall back.
+        client_ca: ``submission`` only: PEM file of the authorities that sign clients'
+            certificates, for ``kind = "certificate"``. Clients may come without one.
+        client_crl: PEM file of their lists of revoked certificates. It is read again
+            when it changes; past a list's next update no certificate is taken.
         limits: Bounds of ``[limits]`` that differ here; those of the whole service
             cannot.
 
@@ -126,6 +120,8 @@ class Listener(Table):
     accept_risk: str = ""
     authenticators: Annotated[Many[Name], Some] = ()
     mechanisms: Annotated[Many[MechanismName], Some] = ()
+    client_ca: FilePath | None = None
+    client_crl: FilePath | None = None
     limits: GivenSessionBounds = Field(default_factory=dict[str, int | float])
 
 

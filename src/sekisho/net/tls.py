@@ -8,24 +8,24 @@ beats plain text against all who only listen (RFC 7435).
 
 import hashlib
 import ssl
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from sekisho.net.client_certificates import Authority, ask_clients
+from sekisho.net.tls_files import TlsFilesError, why
 
-class TlsFilesError(Exception):
-    """Certificate or key cannot be used.
-
-    Attributes:
-        hint: What to do.
-
-    """
-
-    def __init__(self, sentence: str, hint: str) -> None:
-        super().__init__(sentence)
-        self.hint = hint
+__all__ = [
+    "ServerTls",
+    "TlsFilesError",
+    "load_server_tls",
+    "opportunistic_context",
+    "server_end_point",
+    "verifying_context",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +37,50 @@ class ServerTls:
         channel_binding: ``tls-server-end-point`` (RFC 5929 §4), or empty where the
             certificate's signature names no hash, for which the RFC defines none.
         not_after: Unix seconds when the certificate expires.
+        asking: Contexts of the listeners that ask for clients' certificates.
 
     """
 
     context: ssl.SSLContext
     channel_binding: bytes
     not_after: float
+    asking: Mapping[str, ssl.SSLContext] = field(
+        default_factory=dict[str, ssl.SSLContext]
+    )
+
+    def context_of(self, listener: str) -> ssl.SSLContext:
+        """What this listener shakes hands with."""
+        return self.asking.get(listener, self.context)
 
 
-def load_server_tls(certificate: Path, key: Path) -> ServerTls:
+def load_server_tls(
+    certificate: Path, key: Path, authorities: Mapping[str, Authority] | None = None
+) -> ServerTls:
     """Read a certificate chain and its key.
+
+    Args:
+        certificate: PEM.
+        key: PEM.
+        authorities: Who signs the certificates of clients, by listener.
 
     Raises:
         TlsFilesError: They cannot be read, or do not belong together.
 
     """
+    context, own = _load(certificate, key)
+    asking: dict[str, ssl.SSLContext] = {}
+    for listener, authority in (authorities or {}).items():
+        asking[listener], _ = _load(certificate, key)
+        ask_clients(asking[listener], authority)
+    return ServerTls(
+        context=context,
+        channel_binding=server_end_point(own),
+        not_after=own.not_valid_after_utc.timestamp(),
+        asking=asking,
+    )
+
+
+def _load(certificate: Path, key: Path) -> tuple[ssl.SSLContext, x509.Certificate]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
@@ -63,7 +92,7 @@ def load_server_tls(certificate: Path, key: Path) -> ServerTls:
     except OSError as error:
         # ssl.SSLError is an OSError too.
         raise TlsFilesError(
-            f"{certificate} and {key} cannot be used: {_why(error)}",
+            f"{certificate} and {key} cannot be used: {why(error)}",
             "give a PEM certificate chain, own certificate first, and its PEM key",
         ) from error
     except ValueError as error:
@@ -71,21 +100,11 @@ def load_server_tls(certificate: Path, key: Path) -> ServerTls:
             f"{key} or {certificate} cannot be read: {error}",
             "give PEM files; the key without a passphrase",
         ) from error
-    return ServerTls(
-        context=context,
-        channel_binding=server_end_point(own),
-        not_after=own.not_valid_after_utc.timestamp(),
-    )
+    return context, own
 
 
 def _refuse_passphrase() -> str:
     raise ValueError("the key is protected by a passphrase")
-
-
-def _why(error: OSError) -> str:
-    if isinstance(error, ssl.SSLError):
-        return error.reason or "not PEM"
-    return error.strerror or str(error)
 
 
 def server_end_point(certificate: x509.Certificate) -> bytes:
@@ -111,7 +130,7 @@ def verifying_context(ca_file: Path | None = None) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=ca_file)
     except OSError as error:
         raise TlsFilesError(
-            f"{ca_file} cannot be used: {_why(error)}", "give a PEM file"
+            f"{ca_file} cannot be used: {why(error)}", "give a PEM file"
         ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

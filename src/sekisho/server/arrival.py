@@ -81,9 +81,13 @@ def tls_state(services: Services, listener: ListenerContext) -> TlsState:
     return TlsState.OFFERED
 
 
-def mechanisms(services: Services, listener: ListenerContext) -> tuple[str, ...]:
-    """What AUTH offers once TLS is there."""
+def mechanisms(
+    services: Services, listener: ListenerContext, client: Client
+) -> tuple[str, ...]:
+    """What AUTH offers once TLS is there; before, as far as is known."""
     if not listener.offers_auth or services.tls is None:
         return ()
     bound = bool(services.tls.channel_binding)
-    return services.gatekeeper.mechanisms(listener.name, channel_binding=bound)
+    return services.gatekeeper.mechanisms(
+        listener.name, channel_binding=bound, certificate=bool(client.certificate)
+    )

@@ -1,7 +1,7 @@
 """The client of one session: what is known of it, and what is logged of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sekisho.auth.gatekeeper import AuthContext
 from sekisho.model.decision import Decision
@@ -24,6 +24,7 @@ class Client:
         tls_version: Such as ``TLSv1.3``; empty without TLS.
         tls_cipher: The cipher suite's name; empty without TLS.
         channel_binding: ``tls-server-end-point`` of the handshake's certificate.
+        certificate: The client's, in DER; empty where the handshake brought none.
         user: Who the kernel says it is, on a Unix socket; else nobody.
         messages: How many of its messages were accepted.
         refused: How many of its commands and messages were refused.
@@ -37,6 +38,7 @@ class Client:
     tls_version: str = ""
     tls_cipher: str = ""
     channel_binding: bytes = b""
+    certificate: bytes = field(default=b"", repr=False)
     user: Who = NOBODY
     messages: int = 0
     refused: int = 0
@@ -53,6 +55,7 @@ class Client:
             listener=self.listener,
             channel_binding=self.channel_binding,
             session=self.session_id,
+            certificate=self.certificate,
         )
 
 

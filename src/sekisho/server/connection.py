@@ -29,6 +29,7 @@ from typing import cast
 from sekisho.model import replies
 from sekisho.model.reply import Reply, printable
 from sekisho.model.rules import TlsMode, unmapped
+from sekisho.net.client_certificates import shown_certificate
 from sekisho.net.tls import ServerTls
 from sekisho.observe.events import SessionClosed, SessionOpened, TlsFailed, TlsStarted
 from sekisho.server.arrival import (
@@ -260,7 +261,7 @@ class Connection(asyncio.Protocol):
             listener.profile,
             now=self._services.clock(),
             tls=tls_state(self._services, listener),
-            mechanisms=mechanisms(self._services, listener),
+            mechanisms=mechanisms(self._services, listener, self._client),
         )
         self._reception = Reception(
             self._services,
@@ -337,7 +338,7 @@ class Connection(asyncio.Protocol):
             transport = await start_tls(
                 self._transport,
                 self,
-                tls.context,
+                tls.context_of(self._listener.name),
                 seconds=HANDSHAKE_SECONDS,
                 early=self._take_held,
             )
@@ -378,6 +379,7 @@ class Connection(asyncio.Protocol):
         # Of this handshake: the certificate may be renewed while the session runs.
         client.channel_binding = tls.channel_binding
         ssl_object = self._transport.get_extra_info("ssl_object")
+        client.certificate = shown_certificate(ssl_object)
         client.tls_version = ssl_object.version() or ""
         client.tls_cipher = (ssl_object.cipher() or ("",))[0]
         self._services.emit(
@@ -387,12 +389,17 @@ class Connection(asyncio.Protocol):
     def _session_goes_private(self) -> None:
         """Begin anew after STARTTLS (RFC 3207 §4.2)."""
         self._reception.tls_started()
-        self._session.tls_started(self._services.clock())
+        self._tls_started()
 
     def _greet_privately(self) -> None:
         """Begin after a handshake that came before the greeting."""
-        self._session.tls_started(self._services.clock())
+        self._tls_started()
         self._greet()
+
+    def _tls_started(self) -> None:
+        # Only now it is known whether the client has a certificate.
+        offered = mechanisms(self._services, self._listener, self._client)
+        self._session.tls_started(self._services.clock(), offered)
 
     # Reading and writing
 

@@ -135,8 +135,14 @@ class ServerSession:
             raise SessionMisuseError("no AUTH exchange is outstanding")
         login.challenge(core, data)
 
-    def tls_started(self, now: float) -> None:
+    def tls_started(
+        self, now: float, mechanisms: tuple[str, ...] | None = None
+    ) -> None:
         """Begin anew under TLS: the answer to `TlsRequested`, or before the greeting.
+
+        Args:
+            now: Seconds.
+            mechanisms: What AUTH offers after this handshake; as before if None.
 
         Raises:
             SessionMisuseError: The client was greeted, and no `TlsRequested` is
@@ -148,6 +154,8 @@ class ServerSession:
             return
         if self.greeted and core.on_answer is not greetings.tls_failed:
             raise SessionMisuseError("no handshake is outstanding")
+        if mechanisms is not None:
+            core.mechanisms = mechanisms
         greetings.tls_started(core, now)
 
     def tls_failed(self, reply: Reply) -> None:
