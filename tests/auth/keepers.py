@@ -24,7 +24,7 @@ def local_gatekeeper(
         await pool.run(store.keep_successes, batch)
 
     return Gatekeeper(
-        [LocalAuthenticator(store, pool)],
+        [LocalAuthenticator(store, pool, clock=clock)],
         Lockout(rules or LockoutRules(), exempt, store.successes()),
         clock=clock,
         options=GatekeeperOptions(decoy_secret=store.decoy_secret, keep_successes=keep),

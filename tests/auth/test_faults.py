@@ -308,7 +308,7 @@ async def test_a_fault_in_the_store_verifies_nobody(
     owner: object = store
     for part in path:
         owner = getattr(owner, part)
-    store._data_version = store._generation = -1
+    store._view._data_version = store._view._generation = -1
     monkeypatch.setattr(owner, last, raising(OSError(SECRET)))
     answers: list[Answer] = await everything(keeper)
     by_scram = answers.pop()
@@ -348,7 +348,7 @@ async def test_a_closed_file_is_unavailable(
 async def test_a_damaged_file_is_unavailable(
     keeper: Gatekeeper, path: Path, store: AccountStore
 ) -> None:
-    store._data_version = store._generation = -1
+    store._view._data_version = store._view._generation = -1
     for file in (path, path.with_name(path.name + "-wal")):
         file.write_bytes(b"damage" * 10000)
     for answer in await everything(keeper):
@@ -376,7 +376,7 @@ async def test_a_full_pool_is_unavailable_and_gets_free_again(
     store: AccountStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = HashingPool(threads=1, waiting=2)
-    keeper = keeper_of(LocalAuthenticator(store, pool), clock=clock)
+    keeper = keeper_of(LocalAuthenticator(store, pool, clock=clock), clock=clock)
     gate = threading.Event()
     check = store.hasher.check
 

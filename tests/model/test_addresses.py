@@ -186,3 +186,28 @@ def test_domains_for_people() -> None:
 def test_what_is_no_literal_is_refused(text: str) -> None:
     with pytest.raises(DomainError):
         normal_literal(text)
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow", "covers"),
+    [
+        ("*", "a@example.com", True),
+        ("*", "*@*.example.com", True),
+        ("*@example.com", "a@example.com", True),
+        ("*@example.com", "*@example.com", True),
+        ("a@example.com", "*@example.com", False),
+        ("a@example.com", "a@example.com", True),
+        ("*@*.example.com", "*@a.example.com", True),
+        ("*@*.example.com", "*@*.example.com", True),
+        ("*@*.example.com", "*@*.b.example.com", True),
+        ("*@*.example.com", "*@example.com", False),
+        ("*@*.example.com", "*@evil-example.com", False),
+        ("*@example.com", "*", False),
+        ("*@*.example.com", "*", False),
+        ("*@example.com", "*@*.example.com", False),
+    ],
+)
+def test_a_pattern_covers_no_more_than_it_means(
+    wide: str, narrow: str, covers: bool
+) -> None:
+    assert parse_pattern(wide).covers(parse_pattern(narrow)) is covers

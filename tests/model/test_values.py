@@ -1,7 +1,7 @@
 """Replies, ids, decisions, routes and the rest: values that cannot be wrong."""
 
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 from hypothesis import given
@@ -185,3 +185,12 @@ def test_outcomes_are_three() -> None:
     later = Deferred(Cause.DNS, replies.TRY_LATER)
     never = Failed(Cause.DNS, replies.RELAY_DENIED)
     assert {Delivered("h", replies.OK).host, later.host, never.host} == {"h", ""}
+
+
+def test_a_credential_for_some_networks_is_refused_elsewhere() -> None:
+    anywhere = Identity("a", "local", "PLAIN", 1)
+    assert anywhere.may_come_from(ip_address("192.0.2.1"))
+    walled = Identity("a", "local", "PLAIN", 1, networks=(ip_network("10.0.0.0/8"),))
+    assert walled.may_come_from(ip_address("10.1.2.3"))
+    assert not walled.may_come_from(ip_address("192.0.2.1"))
+    assert not walled.may_come_from(ip_address("2001:db8::1"))

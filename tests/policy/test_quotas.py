@@ -159,3 +159,27 @@ def test_who_has_no_quota_needs_no_counts() -> None:
     assert not bounded.counts("mx", somewhere, NOBODY)
     assert not bounded.counts("nowhere", somewhere, ALICE)
     assert not free.counts("submission", somewhere, ALICE)
+
+
+# The bound of a credential: an app password's, beside the grant's
+
+
+def test_a_credential_is_refused_one_past_its_bound_and_counted() -> None:
+    policy = compile_rules(house())
+    printer = replace(ALICE, credential="printer", max_messages_per_day=3)
+    key = QuotaKey("app-password:printer", ALICE.account)
+    case = facts("submission", "alice@example.com", "b@x.example", who=printer)
+    whole = replace(case, header=header("alice@example.com"))
+    last = policy.decide(replace(whole, usage={key: Usage(messages_last_day=2)}))
+    assert [one.grant for one in last.rulings] == ["staff"]
+    assert key in last.counted
+    for moment in (replace(case, recipients=()), case, whole):
+        beyond = policy.decide(replace(moment, usage={key: Usage(messages_last_day=3)}))
+        assert beyond.rule == "quota"
+        assert beyond.reply == replies.QUOTA_EXCEEDED
+    assert policy.counts("submission", whole.client, printer)
+    own = policy.decide(
+        replace(whole, who=ALICE, usage={key: Usage(messages_last_day=9)})
+    )
+    assert own.grant == "staff"
+    assert key not in own.counted

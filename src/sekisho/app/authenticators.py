@@ -44,7 +44,7 @@ Build = Callable[[Table, Workshop], Authenticator]
 
 def _local(table: Table, given: Workshop) -> Authenticator:
     name = cast("Local", table).name
-    return LocalAuthenticator(given.accounts, given.hashing, name)
+    return LocalAuthenticator(given.accounts, given.hashing, name, clock=given.clock)
 
 
 _BUILDERS: Mapping[str, Build] = {"local": _local}

@@ -10,6 +10,7 @@ from functools import partial
 
 import msgspec
 
+from sekisho.app import app_password_operations as app_passwords
 from sekisho.app import destinations
 from sekisho.app import queue_operations as queue
 from sekisho.app import user_operations as users
@@ -85,6 +86,11 @@ _OPERATIONS: Mapping[str, Operation] = {
     "user.passwd": users.set_password,
     "user.disable": users.disable_user,
     "user.enable": users.enable_user,
+    "user.expire": users.expire_user,
+    "user.import": users.import_users,
+    "user.app-password.add": app_passwords.add,
+    "user.app-password.list": app_passwords.list_all,
+    "user.app-password.revoke": app_passwords.revoke,
     "user.addresses": users.set_addresses,
     "user.groups": users.set_groups,
     "user.remove": users.remove_user,

@@ -2,6 +2,9 @@
 
 import asyncio
 import ipaddress
+from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 from sekisho.app.control import Arguments, Refusal
 from sekisho.app.operation import Desk, argument, spelled_time
@@ -12,6 +15,16 @@ from sekisho.observe.events import OperatorActed
 from sekisho.shared.store import StoreUnavailableError
 
 
+class ImportedAccount(msgspec.Struct):
+    """One row of ``user.import``."""
+
+    name: str
+    password: str = ""
+    hashed: str = ""
+    addresses: list[str] = []
+    groups: list[str] = []
+
+
 async def add_user(desk: Desk, arguments: Arguments) -> object:
     """Add an account."""
     new = NewAccount(
@@ -20,6 +33,8 @@ async def add_user(desk: Desk, arguments: Arguments) -> object:
         addresses=argument(arguments, "addresses", list[str], []),
         groups=argument(arguments, "groups", list[str], []),
         scram=argument(arguments, "scram", bool, True),  # noqa: FBT003
+        weak=argument(arguments, "allow_weak", bool, False),  # noqa: FBT003
+        expires_at=read_expiry_argument(arguments),
     )
     return _changed(desk, "add", await asyncio.to_thread(desk.accounts.add, new))
 
@@ -37,7 +52,10 @@ async def set_password(desk: Desk, arguments: Arguments) -> object:
     store = desk.accounts
     had_keys = (await asyncio.to_thread(store.get, name)).scram is not None
     scram = argument(arguments, "scram", bool, had_keys)
-    account = await asyncio.to_thread(store.set_password, name, password, scram=scram)
+    weak = argument(arguments, "allow_weak", bool, False)  # noqa: FBT003
+    account = await asyncio.to_thread(
+        store.set_password, name, password, scram=scram, weak=weak
+    )
     return _changed(desk, "passwd", account)
 
 
@@ -52,6 +70,34 @@ async def enable_user(desk: Desk, arguments: Arguments) -> object:
     """Take an account again."""
     name = argument(arguments, "name", str, "")
     return _changed(desk, "enable", await asyncio.to_thread(desk.accounts.enable, name))
+
+
+async def expire_user(desk: Desk, arguments: Arguments) -> object:
+    """Say when an account ends."""
+    name = argument(arguments, "name", str, "")
+    at = read_expiry_argument(arguments)
+    account = await asyncio.to_thread(desk.accounts.expire, name, at)
+    return _changed(desk, "expire", account)
+
+
+async def import_users(desk: Desk, arguments: Arguments) -> object:
+    """Add many accounts, or none if one of them is wrong."""
+    rows = argument(arguments, "accounts", list[ImportedAccount], [])
+    weak = argument(arguments, "allow_weak", bool, False)  # noqa: FBT003
+    new = [
+        NewAccount(
+            name=row.name,
+            password=row.password,
+            addresses=row.addresses,
+            groups=row.groups,
+            hashed=row.hashed,
+            weak=weak,
+        )
+        for row in rows
+    ]
+    added = await asyncio.to_thread(desk.accounts.add_all, new)
+    desk.emit(OperatorActed("user import", f"{len(added)} accounts"))
+    return {"added": len(added)}
 
 
 async def set_addresses(desk: Desk, arguments: Arguments) -> object:
@@ -108,6 +154,31 @@ def _no_store(error: StoreUnavailableError) -> Refusal:
     return Refusal(f"who is locked out cannot be seen now: {error}", "look at data_dir")
 
 
+def read_expiry_argument(arguments: Arguments) -> float:
+    """Read ``expires``: a date (through that day, UTC), a date-time, or nothing.
+
+    Raises:
+        Refusal: It is none of these.
+
+    """
+    given = argument(arguments, "expires", str, "")
+    if given in ("", "never"):
+        return float("inf")
+    try:
+        if len(given) == len("2027-01-01"):
+            day = datetime.fromisoformat(given).replace(tzinfo=UTC)
+            return (day + timedelta(days=1)).timestamp()
+        moment = datetime.fromisoformat(given)
+    except ValueError as error:
+        raise Refusal(f"{given!r} is no date", "write 2027-06-30, or never") from error
+    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+
+
+def spelled_end(unix_seconds: float) -> str:
+    """Spell when something ends; nothing for never."""
+    return "" if unix_seconds == float("inf") else spelled_time(unix_seconds)
+
+
 def _changed(desk: Desk, action: str, account: Account) -> object:
     desk.emit(OperatorActed(f"user {action}", account.name))
     return _shown(account)
@@ -120,6 +191,8 @@ def _shown(account: Account) -> dict[str, object]:
         "addresses": [str(one) for one in account.addresses],
         "groups": sorted(account.groups),
         "scram": account.scram is not None,
+        "expires_at": spelled_end(account.expires_at),
+        "app_passwords": len(account.app_passwords),
         "created_at": spelled_time(account.created_at),
         "changed_at": spelled_time(account.changed_at),
         "last_success": spelled_time(account.last_success),

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from sekisho.auth.common_passwords import is_common
 from sekisho.auth.precis import PreparationError, prepare_name, prepare_password
 from sekisho.auth.sasl import ScramKeys
 from sekisho.model.address import (
@@ -12,10 +13,14 @@ from sekisho.model.address import (
     parse_address,
     parse_pattern,
 )
+from sekisho.model.rules import IPNetwork
 
 MIN_PASSWORD_CHARACTERS = 8
 MAX_ADDRESSES = 1000
 MAX_GROUPS = 100
+_OR_WEAK = (
+    "Take another, or leave it out to have one made; --allow-weak takes it anyway"
+)
 
 # Without what people mix up when they read a password aloud or from paper: 0 o 1 l i.
 _PASSWORD_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # noqa: S105 - an alphabet
@@ -38,6 +43,32 @@ class AccountError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class AppPassword:
+    """One for a device or a program; see `sekisho.auth.app_passwords`.
+
+    Attributes:
+        label: What it is for; unique in its account.
+        digest: Under the file's key.
+        addresses: The mailboxes it may send from; the account's if empty.
+        networks: From where it may be used; from anywhere if empty.
+        max_messages_per_day: 0 is no bound.
+        expires_at: Unix seconds; infinite for never.
+        created_at: Unix seconds.
+        last_used_at: Unix seconds, at most some minutes old; 0 for never.
+
+    """
+
+    label: str
+    digest: str = field(repr=False)
+    addresses: tuple[AddressPattern, ...] = ()
+    networks: tuple[IPNetwork, ...] = ()
+    max_messages_per_day: int = 0
+    expires_at: float = float("inf")
+    created_at: float = 0.0
+    last_used_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """A local account as it is now.
 
@@ -50,8 +81,11 @@ class Account:
         created_at: Unix seconds.
         changed_at: Unix seconds.
         last_success: Unix seconds of a login, at most some minutes old; 0 for never.
-        password_hash: argon2id in PHC form.
+        expires_at: Unix seconds from which on it cannot be used; infinite for never.
+        password_hash: argon2id in PHC form, or one that was imported
+            (`sekisho.auth.foreign_hashes`).
         scram: Keys for SCRAM-SHA-256; None where they were switched off.
+        app_passwords: By label.
 
     """
 
@@ -63,8 +97,14 @@ class Account:
     created_at: float
     changed_at: float
     last_success: float
+    expires_at: float
     password_hash: str = field(repr=False)
     scram: ScramKeys | None = field(repr=False)
+    app_passwords: tuple[AppPassword, ...] = ()
+
+    def has_expired(self, now: float) -> bool:
+        """Whether its time is over."""
+        return now >= self.expires_at
 
 
 def account_name(text: str) -> str:
@@ -123,24 +163,35 @@ def account_groups(texts: Iterable[str]) -> frozenset[str]:
     return groups
 
 
-def account_password(name: str, text: str) -> str:
+def account_password(name: str, text: str, *, weak: bool = False) -> str:
     """Prepare a new password, and hold it against the rules.
 
+    Args:
+        name: The account's, prepared.
+        text: The password, as spelled.
+        weak: An operator wants it, however easy it is to guess.
+
     Raises:
-        AccountError: It is too short, too long, the account's name, or holds a
-            control character. The message does not show it.
+        AccountError: It is too short, too long, the account's name, one that
+            everybody takes, or holds a control character. The message does not show
+            it.
 
     """
     try:
         password = prepare_password(text)
     except PreparationError as error:
         raise AccountError(f"the password cannot be used: {error}") from error
+    if weak:
+        return password
     if len(password) < MIN_PASSWORD_CHARACTERS:
         raise AccountError(
-            f"the password has fewer than {MIN_PASSWORD_CHARACTERS} characters"
+            f"the password has fewer than {MIN_PASSWORD_CHARACTERS} characters",
+            _OR_WEAK,
         )
     if password.lower() in (name, name.partition("@")[0]):
-        raise AccountError("the password is the account's name")
+        raise AccountError("the password is the account's name", _OR_WEAK)
+    if is_common(password):
+        raise AccountError("the password is among the first that are guessed", _OR_WEAK)
     return password
 
 

@@ -4,24 +4,15 @@ Every change of an account gives it the next number of one counter: its generati
 An identity, a remembered success or an open session that carries another generation
 is stale.
 
-The view in memory is as fresh as the file at every use, whoever changed it. Before
-each look-up it asks SQLite for ``PRAGMA data_version`` (2 µs), which moves when another
-connection has committed. Telling each process of changes instead would be cheaper
-still, but a message that got lost would keep a disabled account alive. When it has
-moved, only accounts with a newer generation are read again.
-
 Two connections: one for look-ups, on the loop, short and never blocked (WAL); the
 other lists and writes, under a lock, in whatever thread its caller chooses. A write
 waits for the disk, so a running service calls those functions in a thread.
 """
 
-import re
 import threading
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from os import urandom
 from pathlib import Path
 from typing import Any, Self
 
@@ -35,25 +26,27 @@ from sekisho.auth.account import (
     account_name,
     account_password,
 )
+from sekisho.auth.account_rows import (
+    ACCOUNT_COLUMNS,
+    SELECT,
+    lines,
+    moment,
+    read_account,
+    scram_text,
+)
+from sekisho.auth.account_view import AccountView
 from sekisho.auth.accounts_file import AccountsFile
+from sekisho.auth.app_passwords import (
+    COLUMNS,
+    Scope,
+    digest_of,
+    new_app_password,
+    row_of,
+)
+from sekisho.auth.foreign_hashes import foreign_hash
 from sekisho.auth.hashing import Hasher
 from sekisho.auth.lockout import KNOWN_SECONDS, MAX_KNOWN_PAIRS, Success
-from sekisho.auth.sasl import ScramKeys
-from sekisho.auth.scram import DEFAULT_ITERATIONS, SALT_OCTETS, derive_keys
-from sekisho.model.address import parse_pattern
 from sekisho.model.identity import Identity, NotMine
-
-_COLUMNS = (
-    "name, generation, enabled, password_hash, scram, addresses, groups,"
-    " created_at, changed_at"
-)
-_LAST_SUCCESS = (
-    "coalesce((SELECT max(at) FROM success WHERE success.account = account.name), 0)"
-)
-_SELECT = f"SELECT {_COLUMNS}, {_LAST_SUCCESS} FROM account"  # noqa: S608 - constants
-_SCRAM = re.compile(r"SCRAM-SHA-256\$(\d+):([^:$]+)\$([^:$]+):([^:$]+)")
-
-Row = tuple[str, int, int, str, str, str, str, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +60,20 @@ class NewAccount:
         groups: Names.
         scram: Whether SCRAM keys are kept beside the hash. They are the weaker copy:
             quicker to guess from, were the file stolen.
+        weak: Whether a password is taken that is easy to guess.
+        hashed: A hash of another program's in the password's place.
+        expires_at: Unix seconds; infinite for never.
 
     """
 
     name: str
-    password: str = field(repr=False)
+    password: str = field(default="", repr=False)
     addresses: Sequence[str] = ()
     groups: Sequence[str] = ()
     scram: bool = True
+    weak: bool = False
+    hashed: str = field(default="", repr=False)
+    expires_at: float = float("inf")
 
 
 class AccountStore:
@@ -96,12 +95,10 @@ class AccountStore:
         self._writer = writer
         self._clock = clock
         self._lock = threading.Lock()
-        self._data_version = -1
-        self._generation = -1
-        self._accounts: dict[str, Account] = {}
-        self._without_scram: set[str] = set()
+        self._view = AccountView(reader)
         self.decoy_secret: bytes = reader.value("SELECT decoy_secret FROM file")
         """For `scram.decoy_keys`: made with the file, the same for all workers."""
+        self._app_key: bytes = reader.value("SELECT app_key FROM file")
 
     @classmethod
     def open(cls, path: Path, hasher: Hasher, clock: Callable[[], float]) -> Self:
@@ -125,60 +122,35 @@ class AccountStore:
             self._reader.close()
             self._writer.close()
 
-    # Looking up, on the loop
+    # Looking up, on the loop; see `AccountView`
 
     def find(self, name: str) -> Account | NotMine:
         """Look an account up by its prepared name, as the file is now."""
-        self._refresh()
-        return self._accounts.get(name) or NotMine()
+        return self._view.find(name)
 
     def is_current(self, identity: Identity) -> bool:
-        """Whether the account is there, enabled, and unchanged since."""
-        self._refresh()
-        account = self._accounts.get(identity.account)
-        return (
-            account is not None
-            and account.enabled
-            and account.generation == identity.generation
-        )
+        """Whether the account is there, enabled, not expired, and unchanged since."""
+        return self._view.is_current(identity, self._clock())
 
     @property
     def all_have_scram(self) -> bool:
-        """Whether every enabled account has SCRAM keys."""
-        self._refresh()
-        return not self._without_scram
+        """Whether every enabled account can be verified by SCRAM, whatever it shows."""
+        return self._view.all_have_scram
 
-    def _refresh(self) -> None:
-        data_version: int = self._reader.value("PRAGMA data_version")
-        if data_version == self._data_version:
-            return
-        # One transaction, or accounts and removals could be of different times.
-        with self._reader.transaction("DEFERRED"):
-            generation: int = self._reader.value("SELECT generation FROM file")
-            if generation != self._generation:
-                self._read_changes()
-        self._generation = generation
-        self._data_version = data_version
+    @property
+    def a_foreign_hash(self) -> str:
+        """One of the hashes that were imported and not replaced yet, or nothing."""
+        return self._view.a_foreign_hash
 
-    def _read_changes(self) -> None:
-        since = (self._generation,)
-        gone = "SELECT name FROM removed WHERE generation > ?"
-        for (name,) in self._reader.rows(gone, since):
-            self._accounts.pop(name, None)
-            self._without_scram.discard(name)
-        for row in self._reader.rows(f"{_SELECT} WHERE generation > ?", since):
-            account = _account(row)
-            self._accounts[account.name] = account
-            if account.enabled and account.scram is None:
-                self._without_scram.add(account.name)
-            else:
-                self._without_scram.discard(account.name)
+    def app_digest(self, password: str) -> str:
+        """Hash what may be an app password, as `AppPassword.digest` is."""
+        return digest_of(self._app_key, password)
 
     # Listing, in a thread where it may wait
 
     def list(self) -> tuple[Account, ...]:
         """All accounts, by name, with their last success."""
-        return tuple(map(_account, self._rows(f"{_SELECT} ORDER BY name")))
+        return tuple(map(read_account, self._rows(f"{SELECT} ORDER BY name")))
 
     def get(self, name: str) -> Account:
         """One account, with its last success.
@@ -187,10 +159,8 @@ class AccountStore:
             AccountError: There is none by that name.
 
         """
-        for row in self._reader.rows(
-            f"{_SELECT} WHERE name = ?", (account_name(name),)
-        ):
-            return _account(row)
+        for row in self._reader.rows(f"{SELECT} WHERE name = ?", (account_name(name),)):
+            return read_account(row)
         raise _no_account(name)
 
     # Changing, in a thread
@@ -212,20 +182,30 @@ class AccountStore:
                     )
                 self._writer.run("DELETE FROM removed WHERE name = ?", (name,))
                 self._writer.run(
-                    f"INSERT INTO account ({_COLUMNS})"  # noqa: S608 - constants
-                    " VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?)",
+                    f"INSERT INTO account ({ACCOUNT_COLUMNS})"  # noqa: S608 - constants
+                    " VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?)",
                     (name, next_generation(), *row[1:]),
                 )
         return tuple(self.get(row[0]) for row in rows)
 
-    def set_password(self, name: str, password: str, *, scram: bool = True) -> Account:
+    def set_password(
+        self, name: str, password: str, *, scram: bool = True, weak: bool = False
+    ) -> Account:
         """Give an account a new password, with SCRAM keys or without."""
         prepared_name = account_name(name)
-        prepared = account_password(prepared_name, password)
+        prepared = account_password(prepared_name, password, weak=weak)
         return self._change(
             prepared_name,
             "password_hash = ?, scram = ?",
-            (self.hasher.hash(prepared), _scram_text(prepared) if scram else ""),
+            (self.hasher.hash(prepared), scram_text(prepared) if scram else ""),
+        )
+
+    def renew(self, account: Account, password: str) -> Account:
+        """Hash a prepared password anew that an imported hash has verified."""
+        return self._change(
+            account.name,
+            "password_hash = ?, scram = ?",
+            (self.hasher.hash(password), scram_text(password)),
         )
 
     def drop_scram(self, name: str) -> Account:
@@ -244,12 +224,63 @@ class AccountStore:
         """Say which mailboxes an account may send from, in place of those before."""
         prepared = account_name(name)
         patterns = account_addresses(prepared, addresses)
-        return self._change(prepared, "addresses = ?", (_lines(patterns),))
+        return self._change(prepared, "addresses = ?", (lines(patterns),))
 
     def set_groups(self, name: str, groups: Sequence[str]) -> Account:
         """Say which groups an account is in, in place of those before."""
-        lines = _lines(sorted(account_groups(groups)))
-        return self._change(account_name(name), "groups = ?", (lines,))
+        spelled = lines(sorted(account_groups(groups)))
+        return self._change(account_name(name), "groups = ?", (spelled,))
+
+    def expire(self, name: str, at: float) -> Account:
+        """Say when an account ends, in Unix seconds; infinite for never."""
+        return self._change(account_name(name), "expires_at = ?", (moment(at),))
+
+    def add_app_password(
+        self, name: str, label: str, password: str, scope: Scope
+    ) -> Account:
+        """Add an app password that `random_app_password` made."""
+        account = self.get(name)
+        digest = self.app_digest(password)
+        one = new_app_password(account, label, digest, scope, self._clock())
+        with self._changing() as next_generation:
+            self._writer.run(
+                f"INSERT INTO app_password (account, {COLUMNS})"  # noqa: S608 - constants
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (account.name, *row_of(one)),
+            )
+            self._touch(account.name, next_generation())
+        return self.get(name)
+
+    def revoke_app_password(self, name: str, label: str) -> Account:
+        """Take an app password away; sessions that came by it end."""
+        account = self.get(name)
+        with self._changing() as next_generation:
+            gone = self._writer.run(
+                "DELETE FROM app_password WHERE account = ? AND label = ?",
+                (account.name, label.lower()),
+            )
+            if not gone:
+                raise AccountError(
+                    f"{account.name!r} has no app password {label[:80]!r}",
+                    "sekisho user app-password list NAME shows them",
+                )
+            self._touch(account.name, next_generation())
+        return self.get(name)
+
+    def note_use(self, name: str, label: str) -> None:
+        """Write down that an app password was used now; no generation changes."""
+        with self._writing():
+            self._writer.run(
+                "UPDATE app_password SET last_used_at = ?"
+                " WHERE account = ? AND label = ?",
+                (self._clock(), name, label),
+            )
+
+    def _touch(self, name: str, generation: int) -> None:
+        self._writer.run(
+            "UPDATE account SET generation = ?, changed_at = ? WHERE name = ?",
+            (generation, self._clock(), name),
+        )
 
     def remove(self, name: str) -> None:
         """Remove an account."""
@@ -258,6 +289,7 @@ class AccountStore:
             if not self._writer.run("DELETE FROM account WHERE name = ?", (prepared,)):
                 raise _no_account(name)
             self._writer.run("DELETE FROM success WHERE account = ?", (prepared,))
+            self._writer.run("DELETE FROM app_password WHERE account = ?", (prepared,))
             self._writer.run(
                 "INSERT INTO removed VALUES (?, ?)", (prepared, next_generation())
             )
@@ -296,21 +328,29 @@ class AccountStore:
         with self._lock:
             return self._writer.rows(statement, bindings)
 
-    def _new_row(self, new: NewAccount) -> tuple[str, str, str, str, str, float, float]:
+    def _new_row(self, new: NewAccount) -> tuple[Any, ...]:
         name = account_name(new.name)
-        password = account_password(name, new.password)
+        if new.hashed:
+            kept, scram = foreign_hash(new.hashed), ""
+        else:
+            password = account_password(name, new.password, weak=new.weak)
+            kept = self.hasher.hash(password)
+            scram = scram_text(password) if new.scram else ""
         now = self._clock()
         return (
             name,
-            self.hasher.hash(password),
-            _scram_text(password) if new.scram else "",
-            _lines(account_addresses(name, new.addresses)),
-            _lines(sorted(account_groups(new.groups))),
+            kept,
+            scram,
+            lines(account_addresses(name, new.addresses)),
+            lines(sorted(account_groups(new.groups))),
             now,
             now,
+            moment(new.expires_at),
         )
 
-    def _change(self, name: str, assignments: str, values: tuple[str, ...]) -> Account:
+    def _change(
+        self, name: str, assignments: str, values: tuple[str | float, ...]
+    ) -> Account:
         with self._changing() as next_generation:
             changed = self._writer.run(
                 f"UPDATE account SET {assignments}, generation = ?, changed_at = ?"  # noqa: S608 - assignments are ours
@@ -349,41 +389,3 @@ class AccountStore:
 
 def _no_account(name: str) -> AccountError:
     return AccountError(f"there is no account {name[:254]!r}")
-
-
-def _lines(values: Iterable[object]) -> str:
-    # Neither names nor patterns hold a newline: no control characters are in them.
-    return "\n".join(str(value) for value in values)
-
-
-def _account(row: Row) -> Account:
-    return Account(
-        name=row[0],
-        generation=row[1],
-        enabled=row[2] == 1,
-        password_hash=row[3],
-        scram=_scram_keys(row[4]),
-        addresses=tuple(parse_pattern(text) for text in row[5].splitlines()),
-        groups=frozenset(row[6].splitlines()),
-        created_at=row[7],
-        changed_at=row[8],
-        last_success=row[9],
-    )
-
-
-def _scram_text(password: str) -> str:
-    """Make SCRAM keys in the form of RFC 5803."""
-    keys = derive_keys(password, urandom(SALT_OCTETS), DEFAULT_ITERATIONS)
-    salt, stored, server = (
-        b64encode(part).decode()
-        for part in (keys.salt, keys.stored_key, keys.server_key)
-    )
-    return f"SCRAM-SHA-256${keys.iterations}:{salt}${stored}:{server}"
-
-
-def _scram_keys(text: str) -> ScramKeys | None:
-    found = _SCRAM.fullmatch(text)
-    if found is None:
-        return None
-    salt, stored, server = (b64decode(found[n]) for n in (2, 3, 4))
-    return ScramKeys(salt, int(found[1]), stored, server)

@@ -55,6 +55,25 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX success_by_time ON success (at);
     """,
+    # 1 → 2
+    """
+    -- Of app passwords; made with the file, and never shown.
+    ALTER TABLE file ADD COLUMN app_key BLOB NOT NULL DEFAULT x'';
+    UPDATE file SET app_key = randomblob(32);
+    ALTER TABLE account ADD COLUMN expires_at REAL NOT NULL DEFAULT 0;  -- 0: never
+    CREATE TABLE app_password (
+        account TEXT NOT NULL,
+        label TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        addresses TEXT NOT NULL,     -- one a line; empty: the account's
+        networks TEXT NOT NULL,      -- one a line; empty: anywhere
+        max_messages_per_day INTEGER NOT NULL,
+        expires_at REAL NOT NULL,    -- 0: never
+        created_at REAL NOT NULL,
+        last_used_at REAL NOT NULL,
+        PRIMARY KEY (account, label)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 
 

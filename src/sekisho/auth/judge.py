@@ -289,7 +289,10 @@ class Judge:
 
     def _verified(
         self, identity: Identity, mechanism: str, client: IPAddress
-    ) -> Verified:
+    ) -> Verified | Rejected:
+        if not identity.may_come_from(client):
+            reason = f"the app password {identity.credential!r} is not for {client}"
+            return self.refuse(reason, identity.account, client)
         now = self._clock()
         self._lockout.succeeded(identity.account, client, now)
         if now - self._saved_at >= _SAVE_EVERY_SECONDS:

@@ -7,6 +7,8 @@ from rich.table import Table
 
 from sekisho.app.desk import perform
 from sekisho.auth.account import random_password
+from sekisho.cli.app_password import app_password_command
+from sekisho.cli.import_users import import_command
 from sekisho.cli.options import (
     config_option,
     first_line,
@@ -37,6 +39,8 @@ def user_command() -> None:
     "--password-file", metavar="F", help="its first line; - is standard input"
 )
 @click.option("--no-scram", is_flag=True, help="keep no SCRAM keys for it")
+@click.option("--expires", metavar="DATE", help="through that day (UTC)")
+@click.option("--allow-weak", is_flag=True, help="take one that is easily guessed")
 def add(
     config_file: str | None,
     name: str,
@@ -61,10 +65,13 @@ def add(
 @click.option(
     "--password-file", metavar="F", help="its first line; - is standard input"
 )
-def passwd(config_file: str | None, name: str, password_file: str | None) -> None:
+@click.option("--allow-weak", is_flag=True, help="take one that is easily guessed")
+def passwd(
+    config_file: str | None, name: str, password_file: str | None, allow_weak: bool
+) -> None:
     """Give an account another password; its open sessions end at their next MAIL."""
     password, made = _password(password_file)
-    arguments = {"name": name, "password": password}
+    arguments = {"name": name, "password": password, "allow_weak": allow_weak}
     perform(read_config(config_file), "user.passwd", arguments)
     click.echo(f"changed the password of {name}")
     _show(password, made)
@@ -88,7 +95,7 @@ def list_users(config_file: str | None, as_json: bool) -> None:
     for one in listed:
         table.add_row(
             one["name"],
-            "enabled" if one["enabled"] else "disabled",
+            _state(one),
             ", ".join(one["addresses"]),
             ", ".join(one["groups"]),
             one["last_success"] or "-",
@@ -108,6 +115,16 @@ def _change(name: str, done: str, explanation: str) -> None:
 _change("disable", "disabled", "Refuse an account until it is enabled again.")
 _change("enable", "enabled", "Take a disabled account again.")
 _change("remove", "removed", "Remove an account.")
+
+
+@user_command.command("expire")
+@config_option
+@click.argument("name")
+@click.argument("expires", metavar="DATE|never")
+def expire(config_file: str | None, **arguments: Any) -> None:  # noqa: ANN401 - click's options
+    """Say when an account ends: through that day (UTC), or never."""
+    changed = perform(read_config(config_file), "user.expire", arguments)
+    click.echo(f"{changed['name']} ends: {changed['expires_at'] or 'never'}")
 
 
 @user_command.command("addresses")
@@ -155,6 +172,11 @@ def unlock(config_file: str | None, **arguments: Any) -> None:  # noqa: ANN401 -
     click.echo(f"unlocked {answer['unlocked']}")
 
 
+def _state(one: dict[str, Any]) -> str:
+    state = "enabled" if one["enabled"] else "disabled"
+    return f"{state} until {one['expires_at']}" if one["expires_at"] else state
+
+
 def _password(file: str | None) -> tuple[str, bool]:
     """The password of a file, or a new one; and whether it is new."""
     if file is None:
@@ -165,3 +187,7 @@ def _password(file: str | None) -> tuple[str, bool]:
 def _show(password: str, made: bool) -> None:
     if made:
         click.echo(f"password: {password}\n  (shown this once; it is not stored)")
+
+
+user_command.add_command(app_password_command)
+user_command.add_command(import_command)

@@ -175,6 +175,14 @@ class AddressPattern:
             return address.domain.endswith(self.domain[1:])
         return address.domain == self.domain
 
+    def covers(self, other: "AddressPattern") -> bool:
+        """Whether every mailbox that the other means is one of those meant."""
+        if self.local_part not in ("*", other.local_part):
+            return False
+        if self.domain.startswith("*."):
+            return other.domain.removeprefix("*").endswith(self.domain[1:])
+        return self.domain in ("*", other.domain)
+
 
 ANY_ADDRESS = AddressPattern("*", "*")
 

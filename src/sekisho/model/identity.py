@@ -8,6 +8,7 @@ status that was not success for success).
 from dataclasses import dataclass
 
 from sekisho.model.address import Address, AddressPattern
+from sekisho.model.rules import IPAddress, IPNetwork
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,10 @@ class Identity:
             is stale.
         addresses: The mailboxes it may send from.
         groups: For grants to ``group:NAME``.
+        credential: Which of the account's credentials, where it has several: the label
+            of an app password; empty for its own password.
+        networks: From where this credential may be used; from anywhere if empty.
+        max_messages_per_day: By this credential; 0 is no bound.
 
     """
 
@@ -32,6 +37,13 @@ class Identity:
     generation: int
     addresses: tuple[AddressPattern, ...] = ()
     groups: frozenset[str] = frozenset()
+    credential: str = ""
+    networks: tuple[IPNetwork, ...] = ()
+    max_messages_per_day: int = 0
+
+    def may_come_from(self, client: IPAddress) -> bool:
+        """Whether this credential may be used from there."""
+        return not self.networks or any(client in one for one in self.networks)
 
     def owns(self, address: Address) -> bool:
         """Whether the account may send from this mailbox."""

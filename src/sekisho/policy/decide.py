@@ -19,12 +19,13 @@ Speed: the common cases cost a few microseconds. Reasons for accepting are made 
 the rules are compiled; reasons for refusing are looked for only after refusing.
 """
 
+from collections.abc import Iterable
 from typing import assert_never
 
 from sekisho.model import replies
 from sekisho.model.address import Address
 from sekisho.model.decision import Decision, Ruling
-from sekisho.model.facts import Facts, HeaderFacts, Offered, Standing
+from sekisho.model.facts import Facts, HeaderFacts, Offered, QuotaKey, Standing
 from sekisho.model.identity import Identity, Who
 from sekisho.model.rules import IPAddress, Quota, RecipientCheck, Role, Rules
 from sekisho.policy import rules as names
@@ -38,7 +39,7 @@ from sekisho.policy.gates import (
     why_no_sender,
 )
 from sekisho.policy.patterns import PatternSet
-from sekisho.policy.permits import Permit
+from sekisho.policy.permits import Permit, credential_key
 from sekisho.policy.verdicts import accepted, passed, refused
 
 _REFUSED_STANDINGS = {
@@ -113,6 +114,8 @@ class Policy:
 
     def counts(self, listener: str, client: IPAddress, who: Who) -> bool:
         """Whether a decision about this client may look at a quota."""
+        if isinstance(who, Identity) and who.max_messages_per_day:
+            return True
         gate = self._gates.get(listener)
         if gate is None or not self._has_quotas:
             return False
@@ -232,10 +235,18 @@ class Policy:
             tuple(rulings),
             _reason(case, rulings, taken),
             path,
-            counted=tuple([p.quota_key(facts.who) for p in taken if p.is_counted]),
+            counted=_counted(facts.who, taken),
             rewrite_from=rewrite_from,
             log_only=log_only,
         )
+
+
+def _counted(who: Who, taken: Iterable[Permit]) -> tuple[QuotaKey, ...]:
+    """What a message counts against."""
+    keys = [permit.quota_key(who) for permit in taken if permit.is_counted]
+    if isinstance(who, Identity) and who.max_messages_per_day:
+        keys.append(credential_key(who))
+    return tuple(keys)
 
 
 def compile_rules(rules: Rules) -> Policy:

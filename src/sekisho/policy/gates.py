@@ -31,6 +31,7 @@ from sekisho.policy.permits import (
     IdentityIndex,
     Permit,
     claims_of,
+    is_used_up,
     names_clients,
     names_identities,
     permit_for_clients,
@@ -183,6 +184,9 @@ def _enter_submission(gate: Gate, facts: Facts) -> Case | Decision:
     if not isinstance(who, Identity):
         reason = f"listener {gate.name!r}: nobody is verified yet"
         return refused(names.AUTH_NEEDED, replies.AUTH_NEEDED, reason, path)
+    if is_used_up(who, facts.usage):
+        reason = f"listener {gate.name!r}: the bound of {who.credential!r} is reached"
+        return refused(names.QUOTA, replies.QUOTA_EXCEEDED, reason, path)
     held = gate.identities.held_by(who)
     owned = not isinstance(path, NullPath) and who.owns(path)
     usable = _usable(held, facts, owned=owned)

@@ -85,6 +85,22 @@ class Permit:
         )
 
 
+def credential_key(who: Identity) -> QuotaKey:
+    """What counts the messages of one of an account's credentials.
+
+    No grant has such a name: names hold no colon.
+    """
+    return QuotaKey(f"app-password:{who.credential}", who.account)
+
+
+def is_used_up(who: Identity, usage: Mapping[QuotaKey, Usage]) -> bool:
+    """Whether the credential has sent what it may today."""
+    if not who.max_messages_per_day:
+        return False
+    used = usage.get(credential_key(who), _UNUSED)
+    return _is_full(who.max_messages_per_day, used.messages_last_day)
+
+
 def _is_full(bound: int, used: int) -> bool:
     return bound != 0 and used >= bound
 
