@@ -165,7 +165,7 @@ def test_who_has_no_quota_needs_no_counts() -> None:
 
 
 def test_a_credential_is_refused_one_past_its_bound_and_counted() -> None:
-    policy = compile_rules(house())
+    policy = compile_rules(house(grant("staff", "authenticated")))
     printer = replace(ALICE, credential="printer", max_messages_per_day=3)
     key = QuotaKey("app-password:printer", ALICE.account)
     case = facts("submission", "alice@example.com", "b@x.example", who=printer)
