@@ -11,7 +11,7 @@ from functools import partial
 import msgspec
 
 from sekisho.app import app_password_operations as app_passwords
-from sekisho.app import destinations
+from sekisho.app import backups, destinations
 from sekisho.app import queue_operations as queue
 from sekisho.app import user_operations as users
 from sekisho.app.control import Arguments, Refusal
@@ -81,6 +81,7 @@ _OPERATIONS: Mapping[str, Operation] = {
     "queue.destinations": destinations.list_destinations,
     "queue.pause": destinations.pause,
     "queue.resume": destinations.resume,
+    "queue.backup": backups.back_up_queue,
     "user.add": users.add_user,
     "user.list": users.list_users,
     "user.passwd": users.set_password,

@@ -2,11 +2,13 @@
 
 import base64
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.table import Table
 
+from sekisho.app.backups import queue_names, refuse_unless_whole, restore_queues
 from sekisho.app.desk import perform
 from sekisho.cli.options import (
     config_option,
@@ -196,6 +198,41 @@ def export(config_file: str | None, message_id: str) -> None:
             return
         sys.stdout.buffer.write(page)
         offset += len(page)
+
+
+@queue_command.command("backup")
+@config_option
+@json_option
+@click.argument("folder", type=click.Path(path_type=Path))
+def backup(config_file: str | None, as_json: bool, folder: Path) -> None:
+    """Write a snapshot of all queues into a new folder; the service goes on.
+
+    Accounts are not in it.
+    """
+    config = read_config(config_file)
+    before = queue_names(config.data_dir)
+    told = perform(config, "queue.backup", {"folder": str(folder.absolute())})
+    refuse_unless_whole(before, [one["queue"] for one in told])
+    if as_json:
+        print_json(told)
+        return
+    for one in told:
+        click.echo(f"{one['queue']}: {one['messages']} messages")
+
+
+@queue_command.command("restore")
+@config_option
+@json_option
+@click.argument("folder", type=click.Path(path_type=Path))
+def restore(config_file: str | None, as_json: bool, folder: Path) -> None:
+    """Restore a backup, with all its mail held; the service must be stopped."""
+    told = restore_queues(read_config(config_file), folder.absolute())
+    if as_json:
+        print_json(told)
+        return
+    for one in told:
+        click.echo(f"{one['queue']}: {one['messages']} messages, all held")
+    click.echo("start the service, look at queue list, then: sekisho queue release")
 
 
 def _given(chosen: dict[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,9 @@ class Snapshot:
 
 
 def back_up(
-    queue: Queue, target: Path, told: Callable[[int, int], None] = lambda *_: None
+    queue: Queue,
+    target: Path,
+    told: Callable[[int, int], None] = lambda _left, _all: None,
 ) -> Snapshot:
     """Write a snapshot of a queue that may be running, in this thread.
 
@@ -97,7 +99,7 @@ def restore_backup(backup: Path, folder: Path) -> Snapshot:
         snapshot = _hold_all(part)
         _sync(part)
         if folder.exists():
-            _remove_empty(folder)
+            remove_empty(folder)
         part.rename(folder)
         fsync_folder(folder.parent)
     except OSError as error:
@@ -131,14 +133,23 @@ def _hold_all(folder: Path) -> Snapshot:
         connection.close()
 
 
-def _remove_empty(folder: Path) -> None:
+def remove_empty(folder: Path, *, only_look: bool = False) -> None:
+    """Remove a queue folder without mail.
+
+    Raises:
+        QueueError: There is mail in it, or somebody uses it.
+
+    """
     file = QueueFile(folder, QueueOptions().destinations)
     if file.has_mail():
         file.close()
         raise QueueError(
             f"there is mail in {folder}", "move that folder away first, and keep it"
         )
-    file.close_and_remove()
+    if only_look:
+        file.close()
+    else:
+        file.close_and_remove()
 
 
 def _count(connection: Connection) -> int:
