@@ -22,6 +22,9 @@ from sekisho.observe.timeline import BATCH_EVENTS, Timeline, trace
 NOW = 1_795_500_000.0
 
 
+async def nothing_to_gather() -> None: ...
+
+
 def finished(number: int) -> events.Finished:
     return events.Finished(message=f"{number:026d}", delivered=1, failed=0, seconds=0.5)
 
@@ -150,7 +153,7 @@ async def test_slow_and_many_scrapers_are_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(metrics_server, "REQUEST_SECONDS", 0.3)
-    server = MetricsServer(Metrics())
+    server = MetricsServer(Metrics().registry, nothing_to_gather)
     port = await server.start("127.0.0.1", 0)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(server.stop)

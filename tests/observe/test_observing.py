@@ -27,6 +27,9 @@ OTHER = "01m85ws554fzzvzzzzzzzzzzzy"
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
 
+async def nothing_to_gather() -> None: ...
+
+
 def accepted(message: str = ID, to: str = "bob@example.net") -> events.MailAccepted:
     return events.MailAccepted(
         message=message,
@@ -236,7 +239,7 @@ async def asked(port: int, request: bytes) -> bytes:
 async def test_only_scrapers_are_answered(
     request_: bytes, status: bytes, part: bytes
 ) -> None:
-    server = MetricsServer(Metrics())
+    server = MetricsServer(Metrics().registry, nothing_to_gather)
     port = await server.start("127.0.0.1", 0)
     try:
         answer = await asked(port, request_)
@@ -248,7 +251,7 @@ async def test_only_scrapers_are_answered(
 
 @pytest.mark.asyncio
 async def test_an_endless_or_broken_request_gets_nothing() -> None:
-    server = MetricsServer(Metrics())
+    server = MetricsServer(Metrics().registry, nothing_to_gather)
     port = await server.start("127.0.0.1", 0)
     try:
         assert await asked(port, b"x" * (MAX_REQUEST_BYTES + 100)) == b""

@@ -264,7 +264,8 @@ def test_the_log_can_be_for_people(serve: Serve, sink: RecordingSink) -> None:
         [COMMAND, "serve", "-c", config], stdout=subprocess.PIPE
     ) as process:
         assert process.stdout is not None
-        line = process.stdout.readline().decode()
+        lines = (line.decode() for line in process.stdout)
+        line = next(one for one in lines if " service.ready " in one)
         process.send_signal(signal.SIGTERM)
     assert re.match(r"\d{4}-\d\d-\d\dT\S+ service\.ready ", line), line
     assert process.returncode == 0

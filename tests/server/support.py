@@ -300,7 +300,7 @@ async def open_house(
             context: ListenerContext = listener_context(config, one)
             bound = bind("127.0.0.1", 0)
             ports[one.name] = bound.getsockname()[1]
-            await listeners.open(context, [bound])
+            await listeners.open(context, bound, bound.fileno())
         house = House(
             services,
             listeners,

@@ -45,7 +45,7 @@ async def socket_of(house: House, who: Who) -> AsyncGenerator[Path]:
     )
     door.profile = replace(door.profile, role=Role.SUBMISSION)
     path = house.folder / "submit.sock"
-    await house.listeners.open(door, [bind_submission(path)])
+    await house.listeners.open(door, bind_submission(path), 0)
     yield path
 
 

@@ -4,17 +4,20 @@ import asyncio
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
-from sekisho.app.control import Arguments, NotRunning, Refusal, ask
+from sekisho.app.control import Answer, Arguments, NotRunning, Refusal, ask
+from sekisho.app.merge import merged, row
 from sekisho.app.operations import Desk, operate
 from sekisho.app.sharing import stored_failures
 from sekisho.app.storage import (
     ACCOUNTS_NAME,
     open_accounts,
-    open_queue,
-    timeline_path,
+    open_queue_folder,
+    queue_folders,
+    timeline_paths,
 )
 from sekisho.app.wiring import unix_seconds
 from sekisho.auth.account import Account, AccountError
@@ -48,24 +51,49 @@ def perform(config: Config, do: str, arguments: Arguments) -> Any:  # noqa: ANN4
 
 
 async def _by_itself(config: Config, do: str, arguments: Arguments) -> Any:  # noqa: ANN401
+    """Do it on every queue folder that is there, as all workers would."""
+    merge = row(do)
     with ExitStack() as closing:
-        desk = Desk(
-            open_queue=cache(lambda: _queue(config, closing)),
-            open_accounts=cache(lambda: open_accounts(config, unix_seconds, closing)),
-            policy=compile_rules(rules(config)),
-            lockout=Lockout(LockoutRules(), table=stored_failures(config, closing)),
-            emit=_write_nothing_down,
-            trace=lambda about, limit: asyncio.to_thread(
-                trace, timeline_path(config), about, limit
-            ),
-            clock=unix_seconds,
-            is_running=False,
-        )
-        return await operate(desk, do, arguments)
+        accounts = cache(lambda: open_accounts(config, unix_seconds, closing))
+        folders = queue_folders(config.data_dir)[: 1 if merge.one else None]
+        answers: list[Answer] = []
+        for number, folder in enumerate(folders):
+            desk = Desk(
+                open_queue=cache(partial(_queue, config, folder, closing)),
+                open_accounts=accounts,
+                policy=compile_rules(rules(config)),
+                lockout=Lockout(LockoutRules(), table=stored_failures(config, closing)),
+                emit=_write_nothing_down,
+                trace=partial(_trace, config) if not number else _nothing,
+                clock=unix_seconds,
+                is_running=False,
+                number=number,
+            )
+            answers.append(await _answer(desk, do, arguments))
+        return merged(do, arguments, answers)
 
 
-def _queue(config: Config, closing: ExitStack) -> Queue:
-    queue = open_queue(config)
+async def _answer(desk: Desk, do: str, arguments: Arguments) -> Answer:
+    try:
+        return Answer(ok=await operate(desk, do, arguments))
+    except Refusal as refusal:
+        return Answer(error=refusal.sentence, hint=refusal.hint)
+
+
+async def _trace(config: Config, about: str, limit: int) -> list[dict[str, Any]]:
+    paths = timeline_paths(config.data_dir)
+    found = [await asyncio.to_thread(trace, one, about, limit) for one in paths]
+    return [event for events in found for event in events]
+
+
+async def _nothing(about: str, limit: int) -> list[dict[str, Any]]:
+    """The first has read them all."""
+    del about, limit
+    return []
+
+
+def _queue(config: Config, folder: Path, closing: ExitStack) -> Queue:
+    queue = open_queue_folder(config, folder)
     closing.callback(queue.close_now)
     return queue
 

@@ -93,7 +93,8 @@ def _name(arguments: Arguments) -> str:
 
 
 def _acted(desk: "Desk", action: str, name: str, count: int) -> object:
-    desk.emit(OperatorActed(action, f"{count} recipients: destination={name}"))
+    if desk.number == 0:  # Every worker does the same.
+        desk.emit(OperatorActed(action, f"destination={name}"))
     return {"destination": name, "recipients": count}
 
 

@@ -5,11 +5,12 @@ sentence, not a traceback.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
+from prometheus_client import CollectorRegistry
 
 from sekisho.app.control import Arguments, Refusal
 from sekisho.auth.accounts import AccountStore
@@ -39,6 +40,8 @@ class Desk:
         is_running: Whether a service runs around it.
         alarms: What an operator has to look at.
         destinations: How each stands; none where the service is stopped.
+        number: Of the worker; what concerns none of them is told by the first.
+        registry: The worker's metrics.
 
     """
 
@@ -52,6 +55,8 @@ class Desk:
     is_running: bool
     alarms: Callable[[], list[str]] = list
     destinations: Callable[[], list[DestinationFigures]] = list
+    number: int = 0
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     @property
     def queue(self) -> Queue:
@@ -111,3 +116,8 @@ def spelled_time(unix_seconds: float) -> str:
         return ""
     moment = datetime.fromtimestamp(unix_seconds, UTC)
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def spelled_end(unix_seconds: float) -> str:
+    """Spell when something ends; nothing for never."""
+    return "" if unix_seconds == float("inf") else spelled_time(unix_seconds)

@@ -118,6 +118,8 @@ async def act(desk: Desk, arguments: Arguments, action: Action) -> object:
 
 
 def _acted(desk: Desk, action: str, count: int, arguments: Arguments) -> object:
+    if not count:
+        return {"recipients": 0}  # Another worker has what it is about, or none.
     about = ", ".join(f"{key}={value}" for key, value in arguments.items() if value)
     detail = f"{count} recipients: {about}"
     # On the timeline of each message that was named.

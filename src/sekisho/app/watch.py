@@ -2,79 +2,87 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import NoReturn
 
-from sekisho.app.control import Refusal
+from sekisho.app.alarms import Alarms
 from sekisho.app.storage import timeline_path
 from sekisho.app.wiring import unix_seconds
 from sekisho.config.schema import Config
 from sekisho.observe.events import Alarm, Event
-from sekisho.observe.log import Log, LogFormat, to_descriptor
+from sekisho.observe.log import Log, LogFormat, in_turn
 from sekisho.observe.metrics import Metrics, OwnLosses, QueueFigures
-from sekisho.observe.metrics_server import MetricsServer
 from sekisho.observe.observer import Observer
 from sekisho.observe.timeline import Timeline, TimelineOptions
 from sekisho.queue.store import Queue
 
 STDOUT = 1
 STATS_SECONDS = 15.0
-MAX_ALARMS = 20
-"""Alarms that `sekisho ping` tells, the latest of each kind."""
+LEAST_TIMELINE_BYTES = 1024 * 1024
 
-ALARM_SECONDS = 3600.0
-"""How long it tells them, unless the matter is settled before."""
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A worker's place among the others.
+
+    Attributes:
+        number: From 0.
+        workers: How many there are.
+        log_lock: A descriptor that whoever writes to the log locks.
+
+    """
+
+    number: int
+    workers: int
+    log_lock: int
 
 
 class Watch:
     """Where everything that happens is written down."""
 
-    def __init__(self, observer: Observer, log: Log, timeline: Timeline) -> None:
+    def __init__(
+        self, observer: Observer, log: Log, timeline: Timeline, metrics: Metrics
+    ) -> None:
         self._observer = observer
         self._log = log
         self._timeline = timeline
-        self._alarms: dict[str, tuple[float, str]] = {}
+        self._alarms = Alarms()
+        self.metrics = metrics
         self.figures = QueueFigures()
 
     @classmethod
     async def start(
-        cls, config: Config, queue: Queue, closing: AsyncExitStack
+        cls, config: Config, queue: Queue, place: Place, closing: AsyncExitStack
     ) -> "Watch":
-        """Open them, and serve the metrics.
-
-        Raises:
-            Refusal: The metrics' address cannot be bound.
-
-        """
+        """Open them."""
         loop, observe = asyncio.get_running_loop(), config.observe
-        log = Log(to_descriptor(STDOUT), LogFormat(observe.log), later=loop.call_soon)
+        write = in_turn(STDOUT, place.log_lock)
+        log = Log(write, LogFormat(observe.log), later=loop.call_soon)
         closing.callback(log.flush)
         metrics = Metrics()
         alarms: list[Alarm] = []
+        share = max(observe.timeline_bytes // place.workers, LEAST_TIMELINE_BYTES)
         timeline = Timeline(
-            timeline_path(config),
-            TimelineOptions(observe.timeline_bytes, observe.timeline_days),
+            timeline_path(config.data_dir, place.number),
+            TimelineOptions(share, observe.timeline_days),
             alarm=alarms.append,
             clock=unix_seconds,
         )
         timeline.start()
         closing.callback(timeline.close)
-        watch = cls(Observer(log, metrics, timeline, unix_seconds), log, timeline)
+        observer = Observer(log, metrics, timeline, unix_seconds)
+        watch = cls(observer, log, timeline, metrics)
         metrics.show_queue(lambda: watch.figures)
         queue.count_commits(metrics.committed)
         metrics.show_losses(watch.losses)
         counting = asyncio.ensure_future(watch.count_queue(queue, alarms))
         closing.callback(counting.cancel)
-        if observe.metrics is not None:
-            await _serve_metrics(config, metrics, closing)
         return watch
 
     def emit(self, event: Event) -> None:
         """Write an event down; what an alarm is about is told to `sekisho ping` too."""
         if isinstance(event, Alarm):
-            self._alarms.pop(event.about, None)
-            self._alarms[event.about] = (unix_seconds(), event.detail)
-            if len(self._alarms) > MAX_ALARMS:
-                del self._alarms[next(iter(self._alarms))]
+            self._alarms.note(event)
         self._observer.emit(event)
 
     def alarm(self, about: str, detail: str, hint: str) -> None:
@@ -83,16 +91,11 @@ class Watch:
 
     def settled(self, about: str) -> None:
         """Take an alarm back: the matter is in order again."""
-        self._alarms.pop(about, None)
+        self._alarms.settled(about)
 
     def alarms(self) -> list[str]:
         """What an operator has to look at."""
-        since = unix_seconds() - ALARM_SECONDS
-        return [
-            f"{about}: {detail}"
-            for about, (at, detail) in self._alarms.items()
-            if at >= since
-        ]
+        return self._alarms.told()
 
     def flush(self) -> None:
         """Write the log's waiting lines."""
@@ -123,18 +126,3 @@ class Watch:
                 self.alarm("queue figures", f"{type(error).__name__}: {error}", hint)
             else:
                 self.figures = QueueFigures(stats.by_state, stats.oldest_age_seconds)
-
-
-async def _serve_metrics(
-    config: Config, metrics: Metrics, closing: AsyncExitStack
-) -> None:
-    address = config.observe.metrics
-    if address is None:
-        return
-    server = MetricsServer(metrics)
-    try:
-        await server.start(str(address.host), address.port)
-    except OSError as error:
-        sentence = f"[observe] metrics: {address}: {error.strerror}"
-        raise Refusal(sentence, "is another service there?") from error
-    closing.push_async_callback(server.stop)

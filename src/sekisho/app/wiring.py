@@ -7,11 +7,10 @@ needs. Nothing here decides.
 import random
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
 
 from sekisho.app.authenticators import Workshop, build_authenticators, doors
 from sekisho.app.hostfacts import Seen, own_addresses
@@ -27,25 +26,18 @@ from sekisho.config.values import SUBMIT_LISTENER, routes, session_limits
 from sekisho.delivery.callout import Callout, CalloutOptions
 from sekisho.delivery.courier import Courier, CourierOptions, CourierTools
 from sekisho.delivery.mx import OwnHost
-from sekisho.delivery.routing import destination_for
 from sekisho.model.identity import Identity
 from sekisho.model.ids import MessageId, new_message_id
 from sekisho.model.rules import IPAddress, Role, TlsMode
 from sekisho.net.dns import DnsOptions, DnsResolver
 from sekisho.net.tls import opportunistic_context, verifying_context
-from sekisho.observe.events import Event
 from sekisho.queue.bodies import BodyFiles
-from sekisho.queue.store import Queue
-from sekisho.scheduler.options import Reporter, SchedulerOptions, Surroundings
+from sekisho.scheduler.options import SchedulerOptions
 from sekisho.scheduler.schedule import RetryRule
-from sekisho.scheduler.scheduler import Scheduler
 from sekisho.server.services import ListenerContext
 from sekisho.session.client_events import ClientTimeouts
 from sekisho.session.extensions import SessionProfile
 from sekisho.shared.failures import FailureTable
-
-if TYPE_CHECKING:
-    from sekisho.app.sharing import Sharing
 
 SMTP_PORT = 25
 _ID_BITS = 74
@@ -185,37 +177,18 @@ def report_maker(config: Config, bodies: BodyFiles) -> ReportMaker:
     return ReportMaker(config.hostname, bodies, new_id, unix_seconds, expire_seconds)
 
 
-def scheduler(
-    config: Config,
-    queue: Queue,
-    way: Courier,
-    report: Reporter,
-    emit: Callable[[Event], None],
-    sharing: "Sharing",
-) -> Scheduler:
-    """Who carries on what the queue holds."""
-    table = routes(config)
-    return Scheduler(
-        queue,
-        SchedulerOptions(
-            retry_seconds=tuple(60 * one for one in config.queue.retry_minutes),
-            retry_by_rule={
-                RetryRule(name): tuple(60 * one for one in minutes)
-                for name, minutes in config.queue.retry
-                if minutes
-            },
-            expire_seconds=3600 * config.queue.expire_hours,
-            delay_notice_seconds=3600 * config.queue.delay_notice_hours,
-            max_carriers_per_destination=sharing.carriers,
-        ),
-        Surroundings(
-            courier=way,
-            route=lambda address, path: destination_for(table, address, path),
-            report=report,
-            emit=emit,
-            clock=unix_seconds,
-            neighbours=sharing.neighbours,
-        ),
+def schedule(config: Config, carriers: int) -> SchedulerOptions:
+    """What is tried when, and how much at once; `carriers` to one destination."""
+    return SchedulerOptions(
+        retry_seconds=tuple(60 * one for one in config.queue.retry_minutes),
+        retry_by_rule={
+            RetryRule(name): tuple(60 * one for one in minutes)
+            for name, minutes in config.queue.retry
+            if minutes
+        },
+        expire_seconds=3600 * config.queue.expire_hours,
+        delay_notice_seconds=3600 * config.queue.delay_notice_hours,
+        max_carriers_per_destination=carriers,
     )
 
 

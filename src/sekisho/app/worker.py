@@ -1,82 +1,94 @@
-"""A worker's life: start, serve, drain, stop.
+"""A worker's life: start, serve, change, drain, stop.
 
-Order of starting: the proof that the configuration is closed, the data folder and its
-locks, the certificate, the ports; ``service.ready`` is logged when every port is bound.
+A worker is a whole relay. Its supervisor (`sekisho.app.supervisor`) has read and
+checked the configuration, bound the ports and opened the certificate; it tells the
+worker what to do over a channel (`sekisho.app.worker_process`).
+
 Order of stopping: ports closed, sessions told, running deliveries ended within their
 bound, what the queue was given written, files closed (the exit stack, backwards).
 """
 
 import asyncio
-import errno
 import gc
-import os
-import signal
 import socket
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
-from importlib.metadata import version
+from dataclasses import fields
 from typing import Any
 
-from sekisho.app.control import Arguments, ControlServer, Refusal
+from sekisho.app.authenticators import doors
+from sekisho.app.certificate import load_pair
+from sekisho.app.control import Answer, Arguments, Refusal
 from sekisho.app.descriptors import fit_to_descriptors
 from sekisho.app.hostfacts import look_at_host
+from sekisho.app.inside import INSIDE
+from sekisho.app.leftovers import take_over
+from sekisho.app.live import Outward, Roads
 from sekisho.app.operations import Desk, operate
-from sekisho.app.proof import policy_of, prove_policy, refuse_unless_closed
-from sekisho.app.renewal import CERTIFICATE, CertificateWatch
+from sekisho.app.orders import Opened, Settings
+from sekisho.app.proof import policy_of
 from sekisho.app.sharing import Sharing
-from sekisho.app.storage import open_accounts, open_queue, timeline_path
-from sekisho.app.submission import bind_submission, submit_socket
-from sekisho.app.watch import Watch
+from sekisho.app.storage import (
+    open_accounts,
+    open_queue,
+    timeline_path,
+    timeline_paths,
+    wait_for_queue,
+)
+from sekisho.app.watch import Place, Watch
 from sekisho.app.wiring import (
     Papers,
-    callout,
-    courier,
     gatekeeper,
     listener_context,
     new_id,
-    report_maker,
-    scheduler,
+    schedule,
     submission_context,
     unix_seconds,
 )
-from sekisho.config.fields import SocketAddress
 from sekisho.config.schema import Config
 from sekisho.config.values import service_limits
-from sekisho.net.tls import ServerTls, load_server_tls
-from sekisho.observe.events import ServiceReady, ServiceStopped, ServiceStopping
+from sekisho.net.tls import ServerTls
 from sekisho.observe.timeline import trace
+from sekisho.scheduler.options import Surroundings
 from sekisho.scheduler.scheduler import Scheduler
-from sekisho.server.listeners import Listeners, bind
+from sekisho.server.listeners import Listeners
 from sekisho.server.services import ListenerContext, Services
 
 DRAIN_SECONDS = 20.0
 EXIT_FAILED = 1
-_NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 GC_THRESHOLD = 50_000
 """Allocations between two collections: what a session makes dies by reference count,
 and the default of 700 walks all sessions again and again for nothing."""
 
 
 class Worker:
-    """Everything that runs in one process."""
+    """Everything that runs in one process.
 
-    def __init__(
-        self,
-        services: Services,
-        listeners: Listeners,
-        carrier: Scheduler,
-        watch: Watch,
-    ) -> None:
-        self._services = services
-        self._listeners = listeners
-        self._scheduler = carrier
-        self._watch = watch
+    Attributes:
+        emit: Writes an event down.
+
+    """
+
+    def __init__(self, config: Config, place: Place, closing: AsyncExitStack) -> None:
+        """Use `start`."""
+        self._config = config
+        self._place = place
+        self._closing = closing
         self._stop = asyncio.Event()
-        self._reason = ""
         self._exit_code = 0
+        self._contexts: dict[str, ListenerContext] = {}
 
     @classmethod
-    async def start(cls, config: Config, closing: AsyncExitStack) -> "Worker":
-        """Build all parts, bind the ports, take up old mail.
+    async def start(
+        cls, settings: Settings, place: Place, prefix: str, closing: AsyncExitStack
+    ) -> "Worker":
+        """Build all parts and take up old mail; nothing is served yet.
+
+        Args:
+            settings: What to go by.
+            place: Which worker this is.
+            prefix: Of the names of its sessions.
+            closing: Closes all parts.
 
         Raises:
             Refusal: It cannot be served.
@@ -85,85 +97,146 @@ class Worker:
             TlsFilesError: Certificate or key cannot be used.
 
         """
+        config = settings.config
+        worker = cls(config, place, closing)
+        await wait_for_queue(config, place.number)
+        await worker._build(settings, prefix)
+        return worker
+
+    async def _build(self, settings: Settings, prefix: str) -> None:
+        config, closing = self._config, self._closing
         seen = look_at_host()
-        policy = policy_of(config, seen)
-        accounts = open_accounts(config, unix_seconds, closing)
-        proof = prove_policy(policy, accounts.list(), seen, unix_seconds())
-        refuse_unless_closed(proof)
-        tls = _tls(config)
-        queue = open_queue(config)
+        self._accounts = open_accounts(config, unix_seconds, closing)
+        self._roads = Roads(config)
+        queue = open_queue(config, self._place.number, self._roads.now)
         closing.push_async_callback(queue.close)
-        watch = await Watch.start(config, queue, closing)
-        sharing = Sharing.open(config, closing, watch, workers=1)
-        papers = Papers(gatekeeper(config, accounts, seen, closing, sharing.table))
-        closing.push_async_callback(papers.gatekeeper.save_successes)
-        way = courier(config, queue.bodies)
-        asked = callout(config, way)
-        closing.push_async_callback(asked.close)
-        reporter = report_maker(config, queue.bodies)
-        report = reporter.report
-        carrier = scheduler(config, queue, way, report, watch.emit, sharing)
-        services = Services(
-            policy=policy,
-            gatekeeper=papers.gatekeeper,
-            is_current=papers.is_current,
+        self._watch = watch = await Watch.start(config, queue, self._place, closing)
+        self.emit = watch.emit
+        self._sharing = Sharing.open(
+            config, closing, watch, workers=self._place.workers
+        )
+        self._papers = Papers(
+            gatekeeper(config, self._accounts, seen, closing, self._sharing.table)
+        )
+        closing.push_async_callback(self._save_successes)
+        self._outward = Outward(config, queue.bodies, closing)
+        self._schedule = schedule(config, self._sharing.carriers)
+        self._scheduler = Scheduler(
+            queue,
+            self._schedule,
+            Surroundings(
+                courier=self._outward,
+                route=self._roads.choose,
+                report=self._outward.report,
+                emit=watch.emit,
+                clock=unix_seconds,
+                neighbours=self._sharing.neighbours,
+            ),
+        )
+        self._services = Services(
+            policy=policy_of(config, seen),
+            gatekeeper=self._papers.gatekeeper,
+            is_current=self._papers.is_current,
             queue=queue,
-            callout=asked,
+            callout=self._outward,
             emit=watch.emit,
-            accepted=carrier.accept,
+            accepted=self._scheduler.accept,
             new_id=new_id,
             clock=unix_seconds,
             limits=fit_to_descriptors(service_limits(config), watch.alarm),
-            clients=sharing.clients,
-            quotas=sharing.quotas,
-            tls=tls,
+            clients=self._sharing.clients,
+            quotas=self._sharing.quotas,
+            tls=_tls(settings),
             shows_user=config.trace.received_shows_user,
         )
-        listeners = Listeners(services, f"{os.getpid():x}-")
-        worker = cls(services, listeners, carrier, watch)
-        worker.listen_to_signals()
-        if config.tls is not None:
-            renewal = CertificateWatch(config.tls, worker.take_tls, watch.alarm)
-            renewing = asyncio.ensure_future(renewal.run())
-            closing.callback(renewing.cancel)
-        queue.start(asyncio.get_running_loop(), worker.fail)
-        desk = Desk(
+        self._listeners = Listeners(self._services, prefix)
+        queue.start(asyncio.get_running_loop(), self.fail)
+        self._desk = Desk(
             open_queue=lambda: queue,
-            open_accounts=lambda: accounts,
-            policy=policy,
-            lockout=papers.gatekeeper.lockout,
+            open_accounts=lambda: self._accounts,
+            policy=self._services.policy,
+            lockout=self._papers.gatekeeper.lockout,
             emit=watch.emit,
-            trace=lambda about, limit: _trace(config, watch, about, limit),
+            trace=self._trace,
             clock=unix_seconds,
             is_running=True,
             alarms=watch.alarms,
-            destinations=carrier.destinations,
+            destinations=self._scheduler.destinations,
+            number=self._place.number,
+            registry=watch.metrics.registry,
         )
-        await _control(config, desk, closing)
-        await worker.open(config)
-        return worker
+        if self._place.number == 0:
+            taking = asyncio.ensure_future(
+                take_over(config, self._place.workers, queue, watch)
+            )
+            closing.callback(taking.cancel)
 
-    async def open(self, config: Config) -> None:
-        """Bind every port, then serve on them, then say so.
+    async def serve(
+        self, opened: Sequence[Opened], sockets: Sequence[socket.socket]
+    ) -> None:
+        """Serve on sockets that the supervisor has bound."""
+        config = self._config
+        new = {one.name: listener_context(config, one) for one in config.listeners}
+        submission = submission_context(config)
+        new[submission.name] = submission
+        for name, context in new.items():
+            known = self._contexts.setdefault(name, context)
+            # Sessions hold on to the object: they see what it says from now on.
+            for field in fields(context):
+                setattr(known, field.name, getattr(context, field.name))
+        for one, bound in zip(opened, sockets, strict=True):
+            await self._listeners.open(self._contexts[one.listener], bound, one.number)
+
+    async def change(
+        self,
+        settings: Settings,
+        opened: Sequence[Opened],
+        sockets: Sequence[socket.socket],
+        closed: Sequence[int],
+    ) -> Answer:
+        """Go by other settings from now on; sessions stay.
 
         Raises:
-            Refusal: A port cannot be bound.
+            TlsFilesError: The certificate cannot be used; then nothing has changed.
 
         """
-        bound: list[tuple[ListenerContext, list[socket.socket]]] = [
-            (listener_context(config, one), _bind_all(one.name, one.bind))
-            for one in config.listeners
-        ]
-        bound.append((submission_context(config), [_bind_submission(config)]))
-        ready: dict[str, list[str]] = {}
-        for listener, sockets in bound:
-            await self._listeners.open(listener, sockets)
-            ready[listener.name] = [_spelled(one) for one in sockets]
-        self._watch.emit(ServiceReady(ready, os.getpid(), version("sekisho")))
-        self._watch.flush()
+        tls, config, before = _tls(settings), settings.config, self._config
+        seen, services = look_at_host(), self._services
+        self._config = config
+        services.tls = tls
+        services.policy = self._desk.policy = policy_of(config, seen)
+        services.limits = fit_to_descriptors(service_limits(config), self._watch.alarm)
+        services.shows_user = config.trace.received_shows_user
+        if _papers_of(config) != _papers_of(before):
+            await self._save_successes()
+            # Exchanges that have begun end with the old one, which is closed with all.
+            self._papers.gatekeeper = services.gatekeeper = gatekeeper(
+                config, self._accounts, seen, self._closing, self._sharing.table
+            )
+            self._desk.lockout = self._papers.gatekeeper.lockout
+        self._roads.take(config)
+        await self._outward.take(config)
+        new = schedule(config, self._sharing.carriers)
+        for field in fields(new):
+            setattr(self._schedule, field.name, getattr(new, field.name))
+        await self.serve(opened, sockets)
+        for number in closed:
+            self._listeners.shut(number)
+        return Answer()
+
+    async def answer(self, do: str, arguments: Arguments) -> Answer:
+        """Do an operation."""
+        try:
+            if do in INSIDE:
+                return Answer(ok=await INSIDE[do](self._desk, arguments))
+            return Answer(ok=await operate(self._desk, do, arguments))
+        except Refusal as refusal:
+            return Answer(error=refusal.sentence, hint=refusal.hint)
+        except Exception as error:  # noqa: BLE001 - a command must not end the service
+            return Answer(error=f"{type(error).__name__}: {error}")
 
     async def run(self) -> int:
-        """Serve until a signal or a failure, then drain.
+        """Carry mail until told to stop or a failure, then drain.
 
         Returns:
             The exit code.
@@ -174,32 +247,35 @@ class Worker:
         carrying = asyncio.ensure_future(self._scheduler.run())
         carrying.add_done_callback(self._carrying_ended)
         await self._stop.wait()
-        emit = self._watch.emit
-        emit(ServiceStopping(self._reason))
         self._services.draining = True
         await self._listeners.close(DRAIN_SECONDS)
         await self._scheduler.stop(DRAIN_SECONDS)
         with suppress(Exception):
             await carrying
-        emit(ServiceStopped(self._reason))
         return self._exit_code
 
-    def listen_to_signals(self) -> None:
-        """Drain on SIGTERM and SIGINT, from before the service says it is ready."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._told_to_stop, number)
-
-    def take_tls(self, tls: ServerTls) -> None:
-        """Use a renewed certificate from the next handshake on."""
-        self._services.tls = tls
-        self._watch.settled(CERTIFICATE)
+    def stop(self) -> None:
+        """Drain, and end."""
+        self._stop.set()
 
     def fail(self, sentence: str) -> None:
         """End the worker: the disk failed, and nobody may be told 250 any more."""
-        self._watch.alarm("storage", sentence, "look at the disk, then start again")
+        self._watch.alarm("storage", sentence, "look at the disk")
         self._exit_code = EXIT_FAILED
-        self._ask_to_stop(sentence)
+        self._stop.set()
+
+    async def _trace(self, about: str, limit: int) -> list[dict[str, Any]]:
+        """Look up this worker's timeline; the first looks up those left over too."""
+        await asyncio.to_thread(self._watch.flush_timeline)
+        data_dir, place = self._config.data_dir, self._place
+        paths = [timeline_path(data_dir, place.number)]
+        if place.number == 0:
+            paths += timeline_paths(data_dir, least=place.workers)
+        found = [await asyncio.to_thread(trace, one, about, limit) for one in paths]
+        return [event for events in found for event in events]
+
+    async def _save_successes(self) -> None:
+        await self._papers.gatekeeper.save_successes()
 
     def _carrying_ended(self, task: asyncio.Task[None]) -> None:
         if self._stop.is_set() or task.cancelled():
@@ -207,65 +283,13 @@ class Worker:
         error = task.exception()
         self._watch.alarm("scheduler", f"the scheduler ended: {error!r}", "")
         self._exit_code = EXIT_FAILED
-        self._ask_to_stop("the scheduler ended")
-
-    def _told_to_stop(self, number: signal.Signals) -> None:
-        if self._stop.is_set() and number is signal.SIGINT:
-            os._exit(EXIT_FAILED)  # Ctrl-C twice: whoever is there means it.
-        self._ask_to_stop(number.name)
-
-    def _ask_to_stop(self, reason: str) -> None:
-        self._reason = self._reason or reason
         self._stop.set()
 
 
-def _tls(config: Config) -> ServerTls | None:
-    if config.tls is None:
-        return None
-    return load_server_tls(config.tls.certificate, config.tls.key)
+def _tls(settings: Settings) -> ServerTls | None:
+    return load_pair(settings.pair) if settings.pair is not None else None
 
 
-async def _control(config: Config, desk: Desk, closing: AsyncExitStack) -> None:
-    async def handle(do: str, arguments: Arguments) -> object:
-        return await operate(desk, do, arguments)
-
-    control = ControlServer(config.data_dir, handle)
-    await control.start()
-    closing.push_async_callback(control.stop)
-
-
-async def _trace(
-    config: Config, watch: Watch, about: str, limit: int
-) -> list[dict[str, Any]]:
-    await asyncio.to_thread(watch.flush_timeline)
-    return await asyncio.to_thread(trace, timeline_path(config), about, limit)
-
-
-def _bind_all(name: str, addresses: tuple[SocketAddress, ...]) -> list[socket.socket]:
-    bound: list[socket.socket] = []
-    for address in addresses:
-        try:
-            bound.append(bind(str(address.host), address.port))
-        except OSError as error:
-            if error.errno in _NO_IPV6 and address.host.is_unspecified and bound:
-                continue  # This machine has no IPv6, and IPv4 is served.
-            sentence = f"listener {name!r}: {address}: {error.strerror}"
-            hint = "is another service there? ports below 1024 need a privilege"
-            raise Refusal(sentence, hint) from error
-    return bound
-
-
-def _bind_submission(config: Config) -> socket.socket:
-    path = submit_socket(config)
-    try:
-        return bind_submission(path)
-    except OSError as error:
-        sentence = f"[sendmail] socket: {path}: {error.strerror}"
-        raise Refusal(sentence, "its folder must be there, and ours") from error
-
-
-def _spelled(bound: socket.socket) -> str:
-    if bound.family == socket.AF_UNIX:
-        return str(bound.getsockname())
-    host, port = bound.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+def _papers_of(config: Config) -> object:
+    """What the gatekeeper is made of."""
+    return config.authenticators, config.lockout, doors(config)

@@ -25,6 +25,7 @@ _COMMANDS = {
     "send": "send one test message and show the transcript",
     "sendmail": "stand in for sendmail(8)",
     "mailq": "stand in for mailq(1)",
+    "reload": "have the service read its configuration again",
     "ping": "ask whether the service is well",
 }
 EXIT_WRONG = 2

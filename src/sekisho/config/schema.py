@@ -28,6 +28,8 @@ from sekisho.config.tables import (
 )
 
 DEFAULT_DATA_DIR = Path("/var/lib/sekisho")
+MAX_WORKERS = 256
+UserName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}$")]
 
 
 def _default_listeners(read_before: dict[str, Any]) -> tuple[Listener, ...]:
@@ -50,6 +52,9 @@ class Config(Table):
         hostname: Our name: in the greeting, in EHLO and in ``Received``. The only
             key that must be there.
         data_dir: Where the queue, the accounts and the timelines are.
+        workers: Worker processes; 0 is one a core.
+        user: Who the service is once its ports are bound, where it is started as
+            root; if left out, the owner of ``data_dir``.
         postmaster: Who gets the mail for ``postmaster``; if left out, postmaster at
             the first own domain, and without one, a Maildir in ``data_dir``.
         limits: See ``[limits]``.
@@ -73,6 +78,8 @@ class Config(Table):
 
     hostname: Hostname
     data_dir: FilePath = DEFAULT_DATA_DIR
+    workers: Annotated[int, Field(ge=0, le=MAX_WORKERS)] = 0
+    user: UserName | None = None
     postmaster: Mailbox | None = None
     limits: GivenBounds = Field(default_factory=dict[str, int | float])
     tls: Tls | None = None

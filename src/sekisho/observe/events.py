@@ -32,6 +32,28 @@ class ServiceStopped(Event, frozen=True, tag="service.stopped"):
     reason: str
 
 
+class ServiceReloaded(Event, frozen=True, tag="service.reloaded"):
+    """Another configuration holds from now on, in every worker."""
+
+    listeners: dict[str, list[str]]
+    needs_restart: list[str]
+
+
+class WorkerStarted(Event, frozen=True, tag="worker.started"):
+    """A worker process serves every listener."""
+
+    worker: int
+    pid: int
+
+
+class WorkerEnded(Event, frozen=True, tag="worker.ended"):
+    """A worker process ended that was not told to; it is replaced."""
+
+    worker: int
+    pid: int
+    how: str
+
+
 class Alarm(Event, frozen=True, tag="alarm"):
     """An operator must look: what it is about, and the next step."""
 

@@ -5,6 +5,7 @@ mail, and a log that cannot be written (a full disk, a reader that went away) lo
 lines, which are counted. Secrets cannot be logged: no event has a field for one.
 """
 
+import fcntl
 import os
 from collections.abc import Callable
 from enum import Enum
@@ -85,6 +86,30 @@ class Log:
         except (OSError, ValueError):
             # ValueError is what a closed file raises.
             self.lost_lines += len(lines) - 1
+
+
+def in_turn(descriptor: int, lock: int) -> Write:
+    """Write to a descriptor that other processes write to as well, one at a time.
+
+    More than ``PIPE_BUF`` octets on a pipe are cut, and another's lines get between;
+    so whoever writes holds a lock, which the kernel takes away where he dies.
+
+    Args:
+        descriptor: As for `to_descriptor`.
+        lock: Of a file that all of them have open; held through ``fcntl(2)``, which
+            locks for a process and not, as ``flock(2)``, for all that inherited it.
+
+    """
+    write_all = to_descriptor(descriptor)
+
+    def write(data: bytes) -> None:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        try:
+            write_all(data)
+        finally:
+            fcntl.lockf(lock, fcntl.LOCK_UN)
+
+    return write
 
 
 def to_descriptor(descriptor: int) -> Write:

@@ -126,6 +126,9 @@ class Metrics:
         )
         self._reports = self._counter("reports", "Bounces and notices.", "kind")
         self._alarms = self._counter("alarms", "Alarms for the operator.", "about")
+        self._restarts = self._plain_counter(
+            "worker_restarts", "Worker processes that ended and were replaced."
+        )
         self._group = self._histogram(
             "commit_group_size", "Requests in one commit of the queue.", _GROUP_BUCKETS
         )
@@ -147,6 +150,7 @@ class Metrics:
             events.Failed: self._failed,
             events.Reported: lambda event: self._reports[event.kind,].inc(),
             events.Finished: lambda event: self._queue_seconds.observe(event.seconds),
+            events.WorkerEnded: lambda _: self._restarts.inc(),
             events.Alarm: lambda event: self._alarms[event.about,].inc(),
         }
 

@@ -5,12 +5,14 @@ and time. It is for scrapers on a private address, and knows nothing else.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-
-from sekisho.observe.metrics import Metrics
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    generate_latest,
+)
 
 MAX_REQUEST_BYTES = 8192
 REQUEST_SECONDS = 10.0
@@ -26,10 +28,20 @@ _TEXT = "text/plain; charset=utf-8"
 
 
 class MetricsServer:
-    """Serves the metrics of one process."""
+    """Serves a registry's metrics."""
 
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
+    def __init__(
+        self, registry: CollectorRegistry, gather: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Prepare.
+
+        Args:
+            registry: What is served.
+            gather: Waited for before it is read.
+
+        """
+        self._registry = registry
+        self._gather = gather
         self._server: asyncio.Server | None = None
         self._open = 0
 
@@ -61,7 +73,7 @@ class MetricsServer:
             if self._open <= MAX_CONNECTIONS:
                 async with asyncio.timeout(REQUEST_SECONDS):
                     head = await reader.readuntil(b"\r\n\r\n")
-                    writer.write(self._answer(head))
+                    writer.write(await self._answer(head))
                     await writer.drain()
         except (
             OSError,
@@ -76,19 +88,20 @@ class MetricsServer:
             with suppress(OSError):
                 await writer.wait_closed()
 
-    def _answer(self, head: bytes) -> bytes:
+    async def _answer(self, head: bytes) -> bytes:
         words = head.split(b"\r\n", 1)[0].split(b" ")
         match words:
             case [b"GET", path, version] if version.startswith(b"HTTP/1."):
-                return self._get(path.split(b"?", 1)[0])
+                return await self._get(path.split(b"?", 1)[0])
             case [_, _, version] if version.startswith(b"HTTP/1."):
                 return _response(405, _TEXT, b"only GET\n")
             case _:
                 return _response(400, _TEXT, b"no HTTP request\n")
 
-    def _get(self, path: bytes) -> bytes:
+    async def _get(self, path: bytes) -> bytes:
         if path == b"/metrics":
-            page = generate_latest(self._metrics.registry)
+            await self._gather()
+            page = generate_latest(self._registry)
             return _response(200, CONTENT_TYPE_LATEST, page)
         if path == b"/healthz":
             return _response(200, _TEXT, b"well\n")

@@ -36,9 +36,9 @@ class Reporter(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class SchedulerOptions:
-    """Schedule and bounds.
+    """Schedule and bounds; may be changed while the scheduler runs.
 
     Attributes:
         retry_seconds: From the n-th failed attempt to the next; the last repeats.

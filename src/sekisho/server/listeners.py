@@ -8,7 +8,7 @@ finer than a second.
 import asyncio
 import itertools
 import socket
-from collections.abc import Sequence
+import sys
 from contextlib import suppress
 from functools import partial
 
@@ -35,31 +35,37 @@ class Listeners:
         self._services = services
         self._prefix = prefix
         self._numbers = itertools.count(1)
-        self._servers: list[asyncio.Server] = []
+        self._servers: dict[int, asyncio.Server] = {}
         self._connections: set[Connection] = set()
         self._ticking: asyncio.Task[None] | None = None
 
     async def open(
-        self, listener: ListenerContext, sockets: Sequence[socket.socket]
+        self, listener: ListenerContext, bound: socket.socket, number: int
     ) -> None:
-        """Serve a listener on sockets that are bound."""
+        """Serve a listener on a socket that is bound, known by a number from now on."""
         loop = asyncio.get_running_loop()
         make = partial(self._connect, listener)
-        for bound in sockets:
-            if bound.family == socket.AF_UNIX:
-                server = await loop.create_unix_server(
-                    make, sock=bound, backlog=BACKLOG
-                )
-            else:
-                server = await loop.create_server(make, sock=bound, backlog=BACKLOG)
-            self._servers.append(server)
+        if bound.family == socket.AF_UNIX:
+            # Its name is the supervisor's, and stays when this process ends.
+            serve = loop.create_unix_server
+            if sys.version_info >= (3, 13):
+                serve = partial(serve, cleanup_socket=False)
+            server = await serve(make, sock=bound, backlog=BACKLOG)
+        else:
+            server = await loop.create_server(make, sock=bound, backlog=BACKLOG)
+        self._servers[number] = server
         if self._ticking is None:
             self._ticking = asyncio.ensure_future(self._tick())
 
+    def shut(self, number: int) -> None:
+        """Take no more clients on a socket; those that are there stay."""
+        if (server := self._servers.pop(number, None)) is not None:
+            server.close()
+
     async def close(self, drain_seconds: float) -> None:
         """Take no more clients, let running transactions end, then close the rest."""
-        for server in self._servers:
-            server.close()
+        for number in list(self._servers):
+            self.shut(number)
         loop = asyncio.get_running_loop()
         end = loop.time() + drain_seconds
         while self._connections and loop.time() < end:
@@ -90,8 +96,8 @@ class Listeners:
                     connection.abort()
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Bind a port.
+def bind(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
+    """Bind a port; with `reuse_port` others of our user may bind it too.
 
     An IPv6 socket takes IPv6 alone: with IPv4-mapped addresses on it, one client would
     have two spellings.
@@ -104,6 +110,8 @@ def bind(host: str, port: int) -> socket.socket:
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         bound.bind((host, port))

@@ -1,0 +1,37 @@
+"""The latest alarm of each kind, for `sekisho ping`."""
+
+from sekisho.app.wiring import unix_seconds
+from sekisho.observe.events import Alarm
+
+MAX_ALARMS = 20
+"""How many are told, the latest of each kind."""
+
+ALARM_SECONDS = 3600.0
+"""How long one is told, unless the matter is settled before."""
+
+
+class Alarms:
+    """What an operator has to look at."""
+
+    def __init__(self) -> None:
+        self._by_matter: dict[str, tuple[float, str]] = {}
+
+    def note(self, alarm: Alarm) -> None:
+        """Remember an alarm, and forget the one before about the same matter."""
+        self._by_matter.pop(alarm.about, None)
+        self._by_matter[alarm.about] = (unix_seconds(), alarm.detail)
+        if len(self._by_matter) > MAX_ALARMS:
+            del self._by_matter[next(iter(self._by_matter))]
+
+    def settled(self, about: str) -> None:
+        """Forget one: the matter is in order again."""
+        self._by_matter.pop(about, None)
+
+    def told(self) -> list[str]:
+        """Those of the last hour, in words."""
+        since = unix_seconds() - ALARM_SECONDS
+        return [
+            f"{about}: {detail}"
+            for about, (at, detail) in self._by_matter.items()
+            if at >= since
+        ]
