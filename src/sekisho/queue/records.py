@@ -103,7 +103,7 @@ class Result:
 
     Attributes:
         index: Its place in the envelope.
-        state: Anything but PENDING and HELD.
+        state: Anything but PENDING.
         last_reply: What to remember of the attempt.
         next_attempt: Unix seconds, for DEFERRED.
         cause: Why it did not deliver, in a word or two.

@@ -260,7 +260,7 @@ class Carriers:
                     about="a next host refuses our login",
                     detail=f"{lane.name}: {outcome.reply}",
                     hint="mend user name and password in [smarthost.NAME]; its mail"
-                    " waits, and expires as other mail does",
+                    " waits, and is held when it would expire",
                 )
             )
         if lane.connected:

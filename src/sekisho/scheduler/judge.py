@@ -4,6 +4,7 @@
 | --- | --- | --- |
 | delivered | delivered | a success notice where it was asked for (RFC 3461 §4.1) |
 | deferred | deferred, with its next attempt | once expired it counts as failed, 5.4.7 |
+| deferred for our login, and expired | held: an operator's | an alarm, no bounce |
 | deferred, and late | the same, with the notice's time | a delay notice, once |
 | failed | failed | a bounce in the same transaction |
 | failed, from ``<>`` | dead: an operator's | an alarm, no bounce (RFC 5321 §6.1) |
@@ -96,6 +97,8 @@ class Judge:
         job, now = attempt.job, attempt.now
         recipient = job.recipients[place]
         if isinstance(outcome, Deferred) and now >= self._expires_at(job):
+            if outcome.cause is Cause.UPSTREAM_AUTH:
+                return self._hold(attempt, place, outcome)
             # What an operator keeps back does not run out of time meanwhile.
             outcome = outcome if outcome.cause is Cause.PAUSED else _expired(outcome)
         match outcome:
@@ -174,6 +177,20 @@ class Judge:
             cause_of(outcome),
             tries=tries,
         )
+
+    def _hold(self, attempt: _Attempt, place: int, outcome: Deferred) -> Result:
+        """Keep what our refused login kept back: its sender is not to blame."""
+        job, said = attempt.job, _last_reply(outcome)
+        self._emit(
+            events.Alarm(
+                about="mail is held, since a next host refuses our login",
+                detail=f"{job.flight.name} to {job.recipients[place].address}"
+                f" by {attempt.lane.name}: {said}",
+                hint="mend the login in [smarthost.NAME], then sekisho queue release;"
+                " sekisho queue list --state held shows it",
+            )
+        )
+        return Result(job.indexes[place], State.HELD, said, cause=cause_of(outcome))
 
     def _fail(self, attempt: _Attempt, place: int, outcome: Failed) -> Result:
         job = attempt.job
