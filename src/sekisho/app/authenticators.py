@@ -7,16 +7,27 @@ authenticator. What it opens it gives to ``closing``.
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
+from sekisho.auth.account import account_name
 from sekisho.auth.accounts import AccountStore
 from sekisho.auth.authenticator import Authenticator
+from sekisho.auth.certificate import (
+    CertificateAuthenticator,
+    CertificateOptions,
+    Listed,
+    borne,
+)
 from sekisho.auth.gatekeeper import Door
 from sekisho.auth.hashing import HashingPool
 from sekisho.auth.local import LocalAuthenticator
 from sekisho.config.authenticators import Local
 from sekisho.config.schema import Config
 from sekisho.config.table import Table
+
+if TYPE_CHECKING:
+    from sekisho.config.certificates import Certificate
+    from sekisho.config.oidc import Oidc
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +58,31 @@ def _local(table: Table, given: Workshop) -> Authenticator:
     return LocalAuthenticator(given.accounts, given.hashing, name, clock=given.clock)
 
 
-_BUILDERS: Mapping[str, Build] = {"local": _local}
+def _oidc(table: Table, given: Workshop) -> Authenticator:
+    # Here, as most services have none: an HTTP client is a tenth of a start.
+    from sekisho.app.token_authenticators import build_oidc  # noqa: PLC0415
+
+    return build_oidc(cast("Oidc", table), given.clock, given.closing)
+
+
+def _certificate(table: Table, given: Workshop) -> Authenticator:
+    one = cast("Certificate", table)
+    accounts = given.accounts if one.accounts == "local" else None
+    listed = {
+        borne(user.bears): Listed(
+            account_name(user.account), user.addresses, frozenset(user.groups)
+        )
+        for user in one.users
+    }
+    options = CertificateOptions(one.name, one.by, listed)
+    return CertificateAuthenticator(options, accounts, given.clock)
+
+
+_BUILDERS: Mapping[str, Build] = {
+    "oidc": _oidc,
+    "certificate": _certificate,
+    "local": _local,
+}
 
 
 def build_authenticators(given: Workshop) -> list[Authenticator]:

@@ -40,7 +40,7 @@ def check(config: Config) -> Settings:
             accounts = open_accounts(config, unix_seconds, closing).list()
         pair = None
         if config.tls is not None:
-            pair = read_pair(config.tls)
+            pair = read_pair(config.tls, config.listeners)
     except (AccountError, TlsFilesError) as error:
         raise Refusal(str(error), error.hint) from error
     proof = prove_policy(policy_of(config, seen), accounts, seen, unix_seconds())

@@ -98,7 +98,7 @@ class Reloader:
             if config.tls is None:
                 return
             try:
-                pair = read_pair(config.tls)
+                pair = read_pair(config.tls, config.listeners)
             except TlsFilesError as error:
                 hint = f"the old certificate is still used; {error.hint}"
                 self._bulletin.alarm(CERTIFICATE, str(error), hint)

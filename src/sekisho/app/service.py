@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from sekisho.app.activation import given_sockets
 from sekisho.app.bulletin import Bulletin
+from sekisho.app.certificate import client_files
 from sekisho.app.checked import check, read_config
 from sekisho.app.control import Arguments, ControlServer, Refusal
 from sekisho.app.notify import Notify
@@ -198,5 +199,10 @@ def _watch_certificate(
         del tls
         tasks.begin(reloader.renew())
 
-    watch = CertificateWatch(settings.config.tls, renewed, bulletin.alarm)
+    watch = CertificateWatch(
+        settings.config.tls,
+        renewed,
+        bulletin.alarm,
+        also=client_files(settings.config.listeners),
+    )
     tasks.begin(watch.run())

@@ -169,7 +169,12 @@ class Chain:
 
     async def pretend(self) -> None:
         """Take as long as a wrong password takes."""
-        await self._authenticators[0].pretend()
+        checking = (
+            one
+            for one in self._authenticators
+            if Credential.PASSWORD in _credentials(one)
+        )
+        await next(checking, self._authenticators[0]).pretend()
 
     def is_current(self, identity: Identity) -> bool:
         """Whether the identity still is what it was; a doubt is a no."""

@@ -10,6 +10,7 @@ import click
 from rich.box import SIMPLE
 from rich.table import Table
 
+from sekisho.app.certificate import read_authorities
 from sekisho.app.desk import known_accounts
 from sekisho.app.hostfacts import look_at_host
 from sekisho.app.proof import finding_text, policy_of, prove_policy
@@ -22,7 +23,8 @@ from sekisho.cli.options import (
     read_config,
 )
 from sekisho.config.schema import Config
-from sekisho.model.rules import AnyIdentity, Clients, Group, Quota, User
+from sekisho.config.sign_in import Announcement, announcement
+from sekisho.model.rules import AnyIdentity, Clients, Group, Quota, Role, User
 from sekisho.net.tls import TlsFilesError, load_server_tls
 from sekisho.policy.table import Anyone, Proof, Row
 
@@ -46,9 +48,11 @@ def check_command(config_file: str | None, as_json: bool) -> None:
     proof = prove_policy(policy, accounts, seen, unix_seconds())
     unseen = [*seen.unseen, *unread, *_elsewhere(config)]
     broken = _broken_files(config)
+    sign_in = _sign_in(config)
     if as_json:
-        print_json(_as_json(proof, unseen, broken))
+        print_json({**_as_json(proof, unseen, broken), "sign_in": _as_maps(sign_in)})
     else:
+        _print_sign_in(sign_in)
         _print(proof, unseen, broken)
     if broken or not proof.is_closed:
         sys.exit(1)
@@ -69,12 +73,34 @@ def _broken_files(config: Config) -> list[str]:
     if config.tls is None:
         return []
     try:
-        pair = load_server_tls(config.tls.certificate, config.tls.key)
+        authorities = read_authorities(config.listeners)
+        pair = load_server_tls(config.tls.certificate, config.tls.key, authorities)
     except TlsFilesError as error:
         return [f"{error} ({error.hint})"]
-    if pair.not_after <= unix_seconds():
-        return [f"{config.tls.certificate} expired on {_expiry(pair.not_after)}"]
-    return []
+    now = unix_seconds()
+    broken = [
+        f"{name}: client_crl is too old since {_expiry(one.next_update)}, so no "
+        "certificate of a client is taken"
+        for name, one in authorities.items()
+        if one.next_update <= now
+    ]
+    if pair.not_after <= now:
+        broken.append(f"{config.tls.certificate} expired on {_expiry(pair.not_after)}")
+    return broken
+
+
+def _sign_in(config: Config) -> list[Announcement]:
+    """What each listener announces at best, and what it leaves out."""
+    kinds = {one.name: one.kind for one in config.authenticators}
+    return [
+        announcement(
+            one.name,
+            {name: kinds[name] for name in one.authenticators or kinds},
+            one.mechanisms,
+        )
+        for one in config.listeners
+        if one.role is Role.SUBMISSION
+    ]
 
 
 def _as_json(proof: Proof, unseen: list[str], broken: list[str]) -> dict[str, Any]:
@@ -103,6 +129,23 @@ def _as_json(proof: Proof, unseen: list[str], broken: list[str]) -> dict[str, An
         ],
         "not_seen": unseen,
     }
+
+
+def _as_maps(sign_in: list[Announcement]) -> dict[str, Any]:
+    return {
+        one.listener: {
+            "mechanisms": list(one.mechanisms),
+            "left_out": dict(one.left_out),
+        }
+        for one in sign_in
+    }
+
+
+def _print_sign_in(sign_in: list[Announcement]) -> None:
+    for one in sign_in:
+        click.echo(f"sign in: {one.listener}: {', '.join(one.mechanisms)}")
+        for mechanism, why in one.left_out.items():
+            click.echo(f"  not {mechanism}: {why}")
 
 
 def _print(proof: Proof, unseen: list[str], broken: list[str]) -> None:

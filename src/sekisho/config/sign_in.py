@@ -201,7 +201,12 @@ def _certificate_users(document: Raw) -> Iterator[Finding]:
                 "nobody could sign in by it",
                 "list certificates in [[authenticator.users]]",
             )
+        seen: set[object] = set()
         for item, user in users:
+            bears = user.get(by) if isinstance(by, str) else None
+            if isinstance(bears, str) and (bears := bears.lower()) in seen:
+                yield Finding((*place, "users", item), "it is listed already")
+            seen.add(bears)
             yield from _certificate_user((*place, "users", item), user, one)
 
 
