@@ -12,6 +12,7 @@ from sekisho.app.operations import Desk, operate
 from sekisho.auth.lockout import Lockout, LockoutRules
 from sekisho.observe.events import OperatorActed
 from sekisho.queue.store import Queue, QueueOptions
+from sekisho.server.counters import QuotaCounters
 
 if TYPE_CHECKING:
     from sekisho.policy.decide import Policy
@@ -27,6 +28,7 @@ def desk_of(queue: Queue, world: World | None) -> Desk:
         open_accounts=lambda: pytest.fail("no accounts are needed"),
         policy=cast("Policy", None),
         lockout=Lockout(LockoutRules()),
+        quotas=QuotaCounters(),
         emit=(world.events if world else []).append,
         trace=no_trace,
         clock=lambda: NOW,

@@ -11,7 +11,7 @@ from typing import Any
 from sekisho.app.control import Answer, Arguments, NotRunning, Refusal, ask
 from sekisho.app.merge import merged, row
 from sekisho.app.operations import Desk, operate
-from sekisho.app.sharing import stored_failures
+from sekisho.app.sharing import stored_failures, stored_quotas
 from sekisho.app.storage import (
     ACCOUNTS_NAME,
     open_accounts,
@@ -63,6 +63,7 @@ async def _by_itself(config: Config, do: str, arguments: Arguments) -> Any:  # n
                 open_accounts=accounts,
                 policy=compile_rules(rules(config)),
                 lockout=Lockout(LockoutRules(), table=stored_failures(config, closing)),
+                quotas=stored_quotas(config, closing),
                 emit=_write_nothing_down,
                 trace=partial(_trace, config) if not number else _nothing,
                 clock=unix_seconds,

@@ -20,6 +20,7 @@ from sekisho.observe.events import Event
 from sekisho.policy.decide import Policy
 from sekisho.queue.store import Queue
 from sekisho.scheduler.lane import DestinationFigures
+from sekisho.server.counters import QuotaCounters
 
 MAX_LIST = 10_000
 _Value = TypeVar("_Value")
@@ -49,6 +50,7 @@ class Desk:
     open_accounts: Callable[[], AccountStore]
     policy: Policy
     lockout: Lockout
+    quotas: QuotaCounters
     emit: Callable[[Event], None]
     trace: Callable[[str, int], Awaitable[list[dict[str, Any]]]]
     clock: Callable[[], float]
@@ -116,8 +118,3 @@ def spelled_time(unix_seconds: float) -> str:
         return ""
     moment = datetime.fromtimestamp(unix_seconds, UTC)
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def spelled_end(unix_seconds: float) -> str:
-    """Spell when something ends; nothing for never."""
-    return "" if unix_seconds == float("inf") else spelled_time(unix_seconds)

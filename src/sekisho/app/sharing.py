@@ -134,12 +134,23 @@ def failure_table(store: SharedStore) -> FailureTable:
 
 def stored_failures(config: Config, closing: ExitStack) -> FailureTable | None:
     """Those of a service that is stopped; None where it never ran."""
+    store = _stored(config, closing)
+    return None if store is None else failure_table(store)
+
+
+def stored_quotas(config: Config, closing: ExitStack) -> QuotaCounters:
+    """Those of a service that is stopped; empty ones of one that never ran."""
+    store = _stored(config, closing)
+    return QuotaCounters(None if store is None else SharedShelf(store))
+
+
+def _stored(config: Config, closing: ExitStack) -> SharedStore | None:
     path = config.data_dir / STORE_NAME
     if not path.exists():
         return None
     store = SharedStore(path)
     closing.callback(store.close)
-    return failure_table(store)
+    return store
 
 
 def _counts(path: Path, operator: Operator) -> SharedCounts:

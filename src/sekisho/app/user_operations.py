@@ -12,6 +12,7 @@ from sekisho.auth.account import Account
 from sekisho.auth.accounts import NewAccount
 from sekisho.auth.lockout import block_of
 from sekisho.observe.events import OperatorActed
+from sekisho.policy.brake import REFUSED, SENT, refused_key, sent_key, why_held
 from sekisho.shared.store import StoreUnavailableError
 
 
@@ -135,19 +136,37 @@ async def unlock(desk: Desk, arguments: Arguments) -> object:
         raise Refusal(str(error)) from error
     try:
         unlocked = desk.lockout.unlock(account=account, block=block, now=desk.clock())
+        lifted = bool(account) and not client and _lift_brake(desk, account)
     except StoreUnavailableError as error:
         raise _no_store(error) from error
     desk.emit(OperatorActed("user unlock", f"{account} {client}".strip()))
-    return {"unlocked": len(unlocked)}
+    return {"unlocked": len(unlocked), "brake_lifted": lifted}
+
+
+def _lift_brake(desk: Desk, account: str) -> bool:
+    now, brake = desk.clock(), desk.policy.rules.brake
+    is_held = bool(why_held(brake, account, desk.quotas.view(now)))
+    for key in (sent_key(account), refused_key(account)):
+        desk.quotas.forget(key, now)
+    return is_held
 
 
 async def list_locked(desk: Desk, arguments: Arguments) -> object:
     """List who is locked out now."""
     del arguments
     try:
-        return [one.reason for one in desk.lockout.locked(desk.clock())]
+        locked = [one.reason for one in desk.lockout.locked(desk.clock())]
+        return locked + _held(desk)
     except StoreUnavailableError as error:
         raise _no_store(error) from error
+
+
+def _held(desk: Desk) -> list[str]:
+    """Accounts whose mail is held."""
+    usage = desk.quotas.view(desk.clock())
+    accounts = {key.account for key in usage if key.grant in (SENT, REFUSED)}
+    reasons = (why_held(desk.policy.rules.brake, one, usage) for one in accounts)
+    return sorted(filter(None, reasons))
 
 
 def _no_store(error: StoreUnavailableError) -> Refusal:

@@ -156,6 +156,7 @@ class Worker:
             open_accounts=lambda: self._accounts,
             policy=self._services.policy,
             lockout=self._papers.gatekeeper.lockout,
+            quotas=self._services.quotas,
             emit=watch.emit,
             trace=self._trace,
             clock=unix_seconds,

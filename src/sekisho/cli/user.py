@@ -151,7 +151,7 @@ def groups_of(config_file: str | None, **arguments: Any) -> None:  # noqa: ANN40
 @config_option
 @json_option
 def locked(config_file: str | None, as_json: bool) -> None:
-    """List who is locked out now."""
+    """List who is locked out now, and whose mail is held."""
     told = perform(read_config(config_file), "user.locked", {})
     if as_json:
         print_json(told)
@@ -165,11 +165,13 @@ def locked(config_file: str | None, as_json: bool) -> None:
 @click.option("--name", help="the account")
 @click.option("--client", help="the client's address")
 def unlock(config_file: str | None, **arguments: Any) -> None:  # noqa: ANN401 - click's options
-    """Forget failed attempts, of an account or of a client."""
+    """Forget failed attempts, of an account or of a client; lift the brake."""
     if not any(arguments.values()):
         raise click.UsageError("name an account with --name or a client with --client")
     answer = perform(read_config(config_file), "user.unlock", arguments)
     click.echo(f"unlocked {answer['unlocked']}")
+    if answer["brake_lifted"]:
+        click.echo("the brake is lifted: new mail of the account passes again")
 
 
 def _state(one: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from sekisho.config.fields import Hostname, Mailbox, Many, Name, OwnDomainName, 
 from sekisho.config.outside import FilePath
 from sekisho.config.table import Table
 from sekisho.config.tables import (
+    BrakeTable,
     Console,
     Domain,
     Grant,
@@ -69,6 +70,7 @@ class Config(Table):
         delivery: See ``[delivery]``.
         dns: See ``[dns]``.
         lockout: See ``[lockout]``.
+        brake: See ``[brake]``.
         sendmail: See ``[sendmail]``.
         trace: See ``[trace]``.
         observe: See ``[observe]``.
@@ -99,6 +101,7 @@ class Config(Table):
     delivery: Delivery = Delivery()
     dns: Dns = Dns()
     lockout: Lockout = Lockout()
+    brake: BrakeTable = BrakeTable()
     sendmail: Sendmail = Sendmail()
     trace: Trace = Trace()
     observe: Observe = Observe()
@@ -130,6 +133,7 @@ SECTIONS = (
         Section(("authenticator",), f'[[authenticator]] kind = "{kind}"', table)
         for kind, table in KINDS.items()
     ),
+    Section(("authenticator", "users"), "[[authenticator.users]]", CertificateUser),
     Section(("domains", "*"), '[domains."NAME"]', Domain),
     Section(("grant",), "[[grant]]", Grant),
     Section(("smarthost", "*"), "[smarthost.NAME]", Smarthost),
@@ -137,10 +141,10 @@ SECTIONS = (
     Section(("limits",), "[limits]", AllBounds),
     Section(("queue",), "[queue]", Queue),
     Section(("queue", "retry"), "[queue.retry]", Retry),
-    Section(("authenticator", "users"), "[[authenticator.users]]", CertificateUser),
     Section(("delivery",), "[delivery]", Delivery),
     Section(("dns",), "[dns]", Dns),
     Section(("lockout",), "[lockout]", Lockout),
+    Section(("brake",), "[brake]", BrakeTable),
     Section(("sendmail",), "[sendmail]", Sendmail),
     Section(("trace",), "[trace]", Trace),
     Section(("observe",), "[observe]", Observe),

@@ -257,6 +257,31 @@ class Lockout(Table):
     forget_seconds: Seconds = 3600.0
 
 
+class BrakeTable(Table):
+    """When an account is taken for stolen: its mail is accepted, held, and told of.
+
+    What an account sends is counted whatever grant lets it. Beyond a bound its mail is
+    held for an operator (``sekisho queue list --state held``), who is told by an alarm;
+    ``sekisho user unlock --name NAME`` lifts the brake. Choose bounds that nobody of
+    yours reaches on a busy day.
+
+    Attributes:
+        messages_per_hour: By account; 0 is no bound.
+        messages_per_day: 0 is no bound.
+        recipients_per_hour: 0 is no bound.
+        recipients_per_day: 0 is no bound.
+        refused_recipients_per_hour: So many refused recipients are no mistyping any
+            more; 0 is no bound.
+
+    """
+
+    messages_per_hour: Count = 0
+    messages_per_day: Count = 0
+    recipients_per_hour: Count = 0
+    recipients_per_day: Count = 0
+    refused_recipients_per_hour: Count = 0
+
+
 class Sendmail(Table):
     """The socket to which ``sekisho sendmail`` speaks.
 

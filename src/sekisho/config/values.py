@@ -15,7 +15,7 @@ from typing import assert_never
 
 from sekisho.config.bounds import SESSION_NAMES
 from sekisho.config.schema import Config
-from sekisho.config.tables import Domain, Grant, Listener
+from sekisho.config.tables import BrakeTable, Domain, Grant, Listener
 from sekisho.config.via import SmarthostName, Target
 from sekisho.model import rules as model
 from sekisho.model.address import ANY_ADDRESS, Address
@@ -66,6 +66,7 @@ def rules(
         max_hops=session_limits(config).max_hops,
         gateways=frozenset(gateways),
         bridges=tuple(bridges),
+        brake=_brake(config.brake),
     )
 
 
@@ -105,6 +106,16 @@ def service_limits(config: Config) -> ServiceLimits:
 
 
 # -- who may send what ----------------------------------------------------------------
+
+
+def _brake(table: BrakeTable) -> model.Brake:
+    bound = model.Quota(
+        table.messages_per_hour,
+        table.messages_per_day,
+        table.recipients_per_hour,
+        table.recipients_per_day,
+    )
+    return model.Brake(bound, table.refused_recipients_per_hour)
 
 
 def _listener_rule(listener: Listener) -> model.ListenerRule:

@@ -89,6 +89,28 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True)
+class Brake:
+    """When an account sends so much that it must have been stolen.
+
+    Its mail is then taken and held, for an operator to look at.
+
+    Attributes:
+        bound: Messages and recipients that an account sends, whatever lets it; 0 is no
+            bound.
+        refused_recipients_per_hour: Recipients that were refused to it; 0 is no bound.
+
+    """
+
+    bound: Quota = Quota()
+    refused_recipients_per_hour: int = 0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is anything to count."""
+        return bool(self.refused_recipients_per_hour) or self.bound != Quota()
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     """A named rule by which a class of senders may relay.
 
@@ -187,6 +209,7 @@ class Rules:
             exact entry with `Grant.accept_risk`.
         bridges: Networks of container bridges, whose addresses are handed out by the
             container engine to whatever it runs; the same holds for them.
+        brake: For accounts that were stolen.
 
     """
 
@@ -200,3 +223,4 @@ class Rules:
     max_hops: int = 100
     gateways: frozenset[IPAddress] = frozenset()
     bridges: tuple[IPNetwork, ...] = ()
+    brake: Brake = Brake()

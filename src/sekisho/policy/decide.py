@@ -30,6 +30,7 @@ from sekisho.model.identity import Identity, Who
 from sekisho.model.rules import IPAddress, Quota, RecipientCheck, Role, Rules
 from sekisho.policy import rules as names
 from sekisho.policy.binding import Bound, Logged, NotBound, Rewrite, bind_author
+from sekisho.policy.brake import sent_key, whom, why_held
 from sekisho.policy.gates import (
     Case,
     Domain,
@@ -114,7 +115,9 @@ class Policy:
 
     def counts(self, listener: str, client: IPAddress, who: Who) -> bool:
         """Whether a decision about this client may look at a quota."""
-        if isinstance(who, Identity) and who.max_messages_per_day:
+        if isinstance(who, Identity) and (
+            who.max_messages_per_day or self.rules.brake.is_on
+        ):
             return True
         gate = self._gates.get(listener)
         if gate is None or not self._has_quotas:
@@ -235,18 +238,21 @@ class Policy:
             tuple(rulings),
             _reason(case, rulings, taken),
             path,
-            counted=_counted(facts.who, taken),
+            counted=self._counted(facts.who, taken),
             rewrite_from=rewrite_from,
             log_only=log_only,
+            held_by=why_held(self.rules.brake, whom(facts.who), facts.usage),
         )
 
-
-def _counted(who: Who, taken: Iterable[Permit]) -> tuple[QuotaKey, ...]:
-    """What a message counts against."""
-    keys = [permit.quota_key(who) for permit in taken if permit.is_counted]
-    if isinstance(who, Identity) and who.max_messages_per_day:
-        keys.append(credential_key(who))
-    return tuple(keys)
+    def _counted(self, who: Who, taken: Iterable[Permit]) -> tuple[QuotaKey, ...]:
+        """What a message counts against."""
+        keys = [permit.quota_key(who) for permit in taken if permit.is_counted]
+        if isinstance(who, Identity):
+            if who.max_messages_per_day:
+                keys.append(credential_key(who))
+            if self.rules.brake.is_on:
+                keys.append(sent_key(who.account))
+        return tuple(keys)
 
 
 def compile_rules(rules: Rules) -> Policy:

@@ -13,6 +13,7 @@ GRANT: Final = "grant"
 LANE: Final = "lane"
 REPORT: Final = "report"
 RELEASE: Final = "release"
+BRAKE: Final = "brake"
 
 NO_LISTENER: Final = "no-listener"
 TLS_NEEDED: Final = "tls-needed"
@@ -37,6 +38,7 @@ RULES: Final[Mapping[str, str]] = {
     LANE: "The legacy listener's own walls let this client through.",
     REPORT: "A bounce or notice of ours goes from the null sender to one recipient.",
     RELEASE: "An operator released mail that was held.",
+    BRAKE: "The account has sent so much that it may be stolen; its mail is held.",
     NO_LISTENER: "The listener is not, or no longer, in the configuration.",
     TLS_NEEDED: "A submission listener wants TLS first.",
     AUTH_NEEDED: "A submission listener wants a verified identity first.",

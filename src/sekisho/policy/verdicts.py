@@ -9,6 +9,7 @@ from sekisho.model.address import Address, ReversePath
 from sekisho.model.decision import POLICY_SEAL, Decision, Ruling, Verdict
 from sekisho.model.facts import QuotaKey
 from sekisho.model.reply import Reply
+from sekisho.policy import rules as names
 
 
 def accepted(
@@ -33,7 +34,7 @@ def refused(
     )
 
 
-def passed(
+def passed(  # noqa: PLR0913 - what a whole message's decision holds
     rulings: tuple[Ruling, ...],
     reason: str,
     reverse_path: ReversePath,
@@ -41,16 +42,20 @@ def passed(
     counted: tuple[QuotaKey, ...] = (),
     rewrite_from: Address | None = None,
     log_only: str = "",
+    held_by: str = "",
 ) -> Decision:
-    """Let a whole message pass: its rule is that of the first grant it passes by."""
+    """Let a whole message pass: its rule is that of the first grant it passes by.
+
+    Where `held_by` says why, an operator has to release it; the client hears nothing.
+    """
     first = next((ruling for ruling in rulings if ruling.grant), rulings[0])
     return Decision(
         POLICY_SEAL,
-        Verdict.ACCEPT,
-        first.rule,
+        Verdict.HOLD if held_by else Verdict.ACCEPT,
+        names.BRAKE if held_by else first.rule,
         first.grant,
         replies.OK,
-        reason,
+        held_by or reason,
         reverse_path,
         rulings,
         counted,

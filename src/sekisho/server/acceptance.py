@@ -16,6 +16,7 @@ from sekisho.model.decision import Decision, Verdict
 from sekisho.model.facts import QuotaKey
 from sekisho.model.identity import Who
 from sekisho.model.message import Message
+from sekisho.policy.brake import SENT
 from sekisho.queue.errors import PutRefused
 from sekisho.report.trace import Trace, missing_fields, received_field
 from sekisho.server.client import Client, Journal, account_of
@@ -28,8 +29,14 @@ from sekisho.wire.header import begins_with_field, rewrite_from
 
 def used(decision: Decision) -> list[tuple[QuotaKey, int]]:
     """What a decision counts: quotas, and how many recipients passed by each."""
+    rulings = decision.rulings
     return [
-        (key, sum(ruling.grant == key.grant for ruling in decision.rulings))
+        (
+            key,
+            len(rulings)
+            if key.grant == SENT
+            else sum(ruling.grant == key.grant for ruling in rulings),
+        )
         for key in decision.counted
     ]
 
@@ -154,6 +161,10 @@ class Acceptance:
         if error is None:
             if decision.verdict is Verdict.ACCEPT:
                 self._services.accepted(message)
+            elif alarm := self._services.bell.ring(
+                account_of(who), decision.reason, message.received_at
+            ):
+                self._services.emit(alarm)
             self._journal.mail_accepted(message, decision, who)
             self._session.answer(replies.queued(str(message.id)))
         elif isinstance(error, PutRefused):

@@ -103,6 +103,14 @@ class QuotaCounters:
                 for key, recipients in used:
                     counting.add(key, -1, -recipients)
 
+    def forget(self, key: QuotaKey, now: float) -> bool:
+        """Count a quota from nothing again. Returns whether there was anything."""
+        with self._shelf.changing():
+            if self._shelf.get(key) is None:
+                return False
+            self._shelf.put(key, Windows([], []), now)
+            return True
+
 
 class _View(Mapping[QuotaKey, Usage]):
     """What was used, at one moment."""

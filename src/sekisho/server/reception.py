@@ -8,6 +8,7 @@ nothing of sockets.
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, assert_never
 
@@ -20,6 +21,7 @@ from sekisho.model.facts import Facts, HeaderFacts, Offered, QuotaKey, Usage
 from sekisho.model.identity import Identity
 from sekisho.model.reply import Reply
 from sekisho.observe.events import Alarm
+from sekisho.policy.brake import refused_key
 from sekisho.queue.errors import PutRefused
 from sekisho.server.acceptance import Acceptance, do_nothing, used
 from sekisho.server.authentication import Authentication
@@ -190,7 +192,19 @@ class Reception:
             transaction.add(recipient, offered)
         else:
             self._refuse(decision.reply, decision.rule, decision.reason, recipient)
+            self._count_refused()
         self._session.answer(decision.reply)
+
+    def _count_refused(self) -> None:
+        """Count a refused recipient for the brake; it is refused in any case."""
+        services, who = self._services, self._authentication.who
+        most = services.policy.rules.brake.refused_recipients_per_hour
+        if most and isinstance(who, Identity):
+            with (
+                suppress(StoreUnavailableError),
+                services.quotas.counting(services.clock()) as usage,
+            ):
+                usage.add(refused_key(who.account), 0, 1)
 
     def _client_sends_too_much(self, decision: Decision) -> bool:
         services = self._services

@@ -22,6 +22,7 @@ from sekisho.net.tls import ServerTls
 from sekisho.observe.events import Event
 from sekisho.policy.decide import Policy
 from sekisho.queue.store import Queue
+from sekisho.server.bell import Bell
 from sekisho.server.counters import ClientCounters, QuotaCounters
 from sekisho.session.extensions import SessionProfile
 
@@ -84,6 +85,7 @@ class Services:
     shows_user: bool = False
     draining: bool = False
     buffered_bytes: int = 0
+    bell: Bell = field(default_factory=Bell)
 
 
 def client_address(host: str) -> IPAddress:
