@@ -27,6 +27,7 @@ from sekisho.config.table import Table
 
 if TYPE_CHECKING:
     from sekisho.config.certificates import Certificate
+    from sekisho.config.ldap import Ldap
     from sekisho.config.oidc import Oidc
 
 
@@ -78,9 +79,17 @@ def _certificate(table: Table, given: Workshop) -> Authenticator:
     return CertificateAuthenticator(options, accounts, given.clock)
 
 
+def _ldap(table: Table, given: Workshop) -> Authenticator:
+    # Imported here: reading LDAP's messages is nothing that every command needs.
+    from sekisho.app.directories import build_ldap  # noqa: PLC0415
+
+    return build_ldap(cast("Ldap", table), given)
+
+
 _BUILDERS: Mapping[str, Build] = {
     "oidc": _oidc,
     "certificate": _certificate,
+    "ldap": _ldap,
     "local": _local,
 }
 

@@ -13,8 +13,9 @@ An authenticator
 the chain asks it for nothing else.
 """
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sekisho.auth.context import AuthContext
 from sekisho.auth.sasl import Challenge, Credential, ScramKeys
@@ -139,4 +140,48 @@ class AcceptsTickets(Authenticator, Protocol):
 
     def accept(self, mechanism: str, context: AuthContext) -> Acceptor:
         """Begin an exchange; `mechanism` is GSSAPI, GSS-SPNEGO or NTLM."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosisStep:
+    """A step on the way to an answer, for ``sekisho auth test``.
+
+    Attributes:
+        what: In one or two words: ``resolved``, ``TLS``, ``found``.
+        is_good: Whether the way goes on.
+        detail: For people; never a secret.
+
+    """
+
+    what: str
+    is_good: bool
+    detail: str
+
+
+def good(what: str, detail: str) -> DiagnosisStep:
+    """A step after which the way goes on."""
+    return DiagnosisStep(what, is_good=True, detail=detail)
+
+
+def bad(what: str, detail: str) -> DiagnosisStep:
+    """A step at which it ends."""
+    return DiagnosisStep(what, is_good=False, detail=detail)
+
+
+@runtime_checkable
+class Diagnoses(Protocol):
+    """What an authenticator may do besides: say how it comes to its answer."""
+
+    def diagnose(
+        self, account: str, password: str | None
+    ) -> AsyncIterator[DiagnosisStep | Identity | ChainAnswer]:
+        """Ask as for a client, and tell each step; the last item is the outcome.
+
+        Args:
+            account: Prepared.
+            password: Prepared; None to look the account up and no more. The outcome
+                may then be the identity that it would have.
+
+        """
         ...

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Discriminator, PlainValidator, Tag
 
 from sekisho.config.certificates import Certificate
 from sekisho.config.fields import Name, text
+from sekisho.config.ldap import Ldap
 from sekisho.config.oidc import Oidc
 from sekisho.config.problems import did_you_mean, wrong
 from sekisho.config.table import Table
@@ -18,6 +19,7 @@ VERIFIES: Mapping[str, tuple[str, ...]] = {
     "local": ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"),
     "oidc": ("OAUTHBEARER", "XOAUTH2"),
     "certificate": ("EXTERNAL",),
+    "ldap": ("PLAIN", "LOGIN"),
 }
 """The mechanisms that each kind can verify at best."""
 
@@ -58,6 +60,7 @@ def read_mechanism(value: object) -> str:
 
 KINDS: dict[str, type[Table]] = {
     "local": Local,
+    "ldap": Ldap,
     "oidc": Oidc,
     "certificate": Certificate,
 }
@@ -87,7 +90,8 @@ MechanismName = Annotated[str, PlainValidator(read_mechanism)]
 Authenticator = Annotated[
     Annotated[Local, Tag("local")]
     | Annotated[Oidc, Tag("oidc")]
-    | Annotated[Certificate, Tag("certificate")],
+    | Annotated[Certificate, Tag("certificate")]
+    | Annotated[Ldap, Tag("ldap")],
     Discriminator(_kind_of),
     BeforeValidator(_known_kind),
 ]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from pydantic_core import PydanticCustomError
 
-from sekisho.config import sign_in
+from sekisho.config import directories, sign_in
 from sekisho.config.fields import (
     SocketAddress,
     read_own_domain,
@@ -322,4 +322,5 @@ _RULES: tuple[Callable[[Raw], Iterator[Finding]], ...] = (
     _foreign_recipients,
     _smarthost_login,
     *sign_in.RULES,
+    *directories.RULES,
 )

@@ -23,6 +23,7 @@ from sekisho.config import (
     certificates,
     environment,
     fields,
+    ldap,
     oidc,
     outside,
     via,
@@ -54,6 +55,13 @@ _READ: Mapping[Callable[..., object], str] = {
     oidc.read_algorithm: "algorithm",
     oidc.read_required: "table of lists",
     bounds.read_session: "table",
+    ldap.read_server: "URL",
+    ldap.read_dn: "DN",
+    ldap.read_login: "DN",
+    ldap.read_user_dn: "text",
+    ldap.read_filter: "LDAP filter",
+    ldap.read_group_filter: "LDAP filter",
+    ldap.read_attribute: "attribute",
 }
 _PLAIN: Mapping[Any, str] = {
     int: "whole number",
