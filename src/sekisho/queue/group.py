@@ -35,7 +35,7 @@ _COLUMNS = {
         "key,state,attempts,next_attempt,destination,address,last_reply,facts"
     ),
 }
-_CHUNKS = (16, 4, 1)
+_MOST_ROWS = 16
 
 
 def _insert(table: str, rows: int) -> str:
@@ -45,10 +45,11 @@ def _insert(table: str, rows: int) -> str:
     return f"INSERT INTO {table}({columns}) VALUES {values}"  # noqa: S608 - constants
 
 
-# Several rows a statement: each step lets go of the interpreter lock, and with a busy
-# loop beside it the writer would wait a switch interval for it, row by row.
+# Several rows a statement: each step lets go of the interpreter lock, and to have it
+# back from a busy loop costs more than a row does.
 _INSERTS = {
-    table: tuple((rows, _insert(table, rows)) for rows in _CHUNKS) for table in _COLUMNS
+    table: tuple(_insert(table, rows) for rows in range(1, _MOST_ROWS + 1))
+    for table in _COLUMNS
 }
 
 _UPDATE = """
@@ -125,13 +126,10 @@ class Group:
         )
 
     def _insert_rows(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        done, total = 0, len(rows)
-        for size, statement in _INSERTS[table]:
-            while total - done >= size:
-                self._execute(
-                    statement, tuple(chain.from_iterable(rows[done : done + size]))
-                )
-                done += size
+        statements = _INSERTS[table]
+        for begin in range(0, len(rows), _MOST_ROWS):
+            some = rows[begin : begin + _MOST_ROWS]
+            self._execute(statements[len(some) - 1], tuple(chain.from_iterable(some)))
 
     def _settle(self, settles: list[Settle]) -> list[Settled]:
         if not settles:

@@ -1,8 +1,10 @@
 """The writer: one thread, one transaction for all that waits (**group commit**).
 
-There is no timer: a lone client waits for one commit and a crowd shares one. The loop
-hears of a whole group in one call. After a commit that failed otherwise than for want
-of room, every waiting future fails, and nothing is taken any more.
+There is no timer: a lone client waits for one commit and a crowd shares one. The thread
+is woken at the end of a turn of the loop: it finds all that the turn brought, and does
+not ask a busy loop for the interpreter's lock. The loop hears of a whole group in one
+call. After a commit that failed otherwise than for want of room, every waiting future
+fails, and nothing is taken any more.
 """
 
 import asyncio
@@ -57,6 +59,7 @@ class Writer:
         self.count: Callable[[int, float], None] = lambda _size, _seconds: None
         self._waiting: deque[_Job] = deque()
         self._bell = Event()
+        self._will_ring = False
         self._closing = False
         self._failure: QueueError | None = None
         self._thread: Thread | None = None
@@ -112,8 +115,15 @@ class Writer:
             )
         else:
             self._waiting.append(_Job(operation, future))
-            self._bell.set()
+            if not self._will_ring:
+                self._will_ring = True
+                self.loop.call_soon(self._ring)
         return future
+
+    def _ring(self) -> None:
+        """Wake the thread: all that this turn of the loop brought is one group."""
+        self._will_ring = False
+        self._bell.set()
 
     def fail(self, sentence: str) -> None:
         """Take nothing any more, and say so once; from any thread."""
