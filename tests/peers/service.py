@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -115,13 +115,24 @@ class Service:
         folder: Everything of it.
         settings: The configuration (design §8); relative paths lead into `folder`.
         resolver: An ``/etc/resolv.conf`` of its own (needs root).
+        within: A command that runs another one: the service is started by it.
+        variables: Added to its environment.
 
     """
 
     USER, PASSWORD = "user@own.test", "correct horse battery staple"
 
-    def __init__(self, folder: Path, settings: Settings, *, resolver: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Settings,
+        *,
+        resolver: str = "",
+        within: Sequence[str | Path] = (),
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         require_service()
+        self._variables = dict(variables or {})
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.settings = settings
@@ -130,7 +141,7 @@ class Service:
         self.errors = folder / "stderr.txt"
         self.certificate: Certificate = make_certificate(folder, HOSTNAME, "127.0.0.1")
         self.configuration.write_text(as_toml(settings))
-        prefix: list[str] = []
+        prefix: list[str | Path] = [*within]
         if resolver:
             own = folder / "resolv.conf"
             own.write_text(resolver)
@@ -156,7 +167,8 @@ class Service:
         ``SEKISHO_…`` variables override keys, so none of the machine's own come along.
         """
         clean = {k: v for k, v in os.environ.items() if not k.startswith("SEKISHO_")}
-        return {**clean, "SEKISHO_CONFIG": str(self.configuration)}
+        named = {"SEKISHO_CONFIG": str(self.configuration)}
+        return {**clean, **named, **self._variables}
 
     def run(self, *arguments: str, data: bytes = b"") -> Finished:
         """Run one of the service's other commands."""
@@ -255,6 +267,35 @@ class Service:
             dialogue.close()
             raise
         return dialogue
+
+    def workers(self) -> dict[int, int]:
+        """The process of each worker, by its number, as the log has them."""
+        started = self.events("worker.started")
+        return {one["worker"]: one["pid"] for one in started}
+
+    def kill_worker(self, number: int) -> None:
+        """End a worker as the kernel does when memory is out."""
+        os.kill(self.workers()[number], signal.SIGKILL)
+
+    def wait_for_worker(self, number: int, *, after: int) -> int:
+        """Wait until a worker is replaced, and give the new process.
+
+        Args:
+            number: The worker's.
+            after: The process it was.
+
+        """
+
+        def look() -> int:
+            now = self.workers().get(number, after)
+            return now if now != after else 0
+
+        return wait_for(f"a new worker {number}", look, STARTUP_SECONDS)
+
+    def change(self, settings: Settings) -> None:
+        """Write another configuration; it holds after a reload."""
+        self.settings = settings
+        self.configuration.write_text(as_toml(settings))
 
     def kill(self) -> None:
         """End it as a power cut would."""

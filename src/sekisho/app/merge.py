@@ -99,7 +99,7 @@ def _add(total: dict[str, Any], one: dict[str, Any]) -> None:
             total[key] = before + [each for each in more if each not in before]
         elif isinstance(value, str):
             pass
-        elif "age" in key:
+        elif key.endswith("age_seconds"):
             total[key] = max(before, value)
         else:
             total[key] = before + value

@@ -10,6 +10,7 @@ import click
 from rich.box import SIMPLE
 from rich.table import Table
 
+from sekisho.app.access import lacking, privileged_ports
 from sekisho.app.certificate import read_authorities
 from sekisho.app.desk import known_accounts
 from sekisho.app.hostfacts import look_at_host
@@ -17,6 +18,7 @@ from sekisho.app.proof import finding_text, policy_of, prove_policy
 from sekisho.app.wiring import unix_seconds
 from sekisho.cli.options import (
     config_option,
+    config_path,
     json_option,
     print_json,
     print_table,
@@ -39,9 +41,11 @@ _QUOTAS = (
 @click.command("check")
 @config_option
 @json_option
-def check_command(config_file: str | None, as_json: bool) -> None:
+@click.option("--as", "user", metavar="USER", help="tell what this user cannot reach")
+def check_command(config_file: str | None, as_json: bool, user: str | None) -> None:
     """Read the configuration and show who may relay what; exit 1 if not closed."""
     config = read_config(config_file)
+    lacks, notes = _access(config, config_file, user)
     seen = look_at_host()
     accounts, unread = known_accounts(config)
     policy = policy_of(config, seen)
@@ -50,12 +54,30 @@ def check_command(config_file: str | None, as_json: bool) -> None:
     broken = _broken_files(config)
     sign_in = _sign_in(config)
     if as_json:
-        print_json({**_as_json(proof, unseen, broken), "sign_in": _as_maps(sign_in)})
+        more = {"sign_in": _as_maps(sign_in), "lacks": lacks, "look": notes}
+        print_json({**_as_json(proof, unseen, broken), **more})
     else:
         _print_sign_in(sign_in)
         _print(proof, unseen, broken)
-    if broken or not proof.is_closed:
+        _print_access(user or "", lacks, notes)
+    if broken or lacks or not proof.is_closed:
         sys.exit(1)
+
+
+def _access(
+    config: Config, config_file: str | None, user: str | None
+) -> tuple[list[str], list[str]]:
+    """What a user lacks to serve it, and what to think of besides."""
+    if user is None:
+        return [], []
+    return lacking(config, config_path(config_file), user), privileged_ports(config)
+
+
+def _print_access(user: str, lacks: list[str], notes: list[str]) -> None:
+    for one in notes:
+        click.echo(f"look: {one}")
+    for one in lacks:
+        click.secho(f"{user} lacks: {one}", fg="red")
 
 
 def _elsewhere(config: Config) -> list[str]:
