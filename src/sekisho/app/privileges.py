@@ -4,7 +4,7 @@ Started as root the service binds its ports and then becomes the `user` of its
 configuration, or the owner of ``data_dir``. Where that is root as well (a container, a
 first try) it stays user id 0 but gives up every capability, for itself and all that it
 will ever start: it can then read and write what belongs to root, and nothing more.
-See ``docs/decisions/0007-never-root-while-serving.md``.
+See ``docs/decisions/0009-never-root-while-serving.md``.
 """
 
 import ctypes
