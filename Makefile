@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= auto
+PIN = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 PURE := src/sekisho/model/*,src/sekisho/wire/*,src/sekisho/session/*,src/sekisho/policy/*,src/sekisho/report/*
 
 .PHONY: install run demo test check deep bench docs pins clean
@@ -40,15 +41,17 @@ deep: install
 
 bench: install
 	bash .ci/peers
-	$(BIN)/python tools/bench.py
+	PYTHONPATH=tools:tests $(BIN)/python -m bench $(if $(QUICK),--quick) \
+	  --peers "$(PEERS)" --work "$(WORK)"
 
 docs: install
 	$(BIN)/python -m sekisho.config.reference docs/reference/configuration.md
 	$(BIN)/python -m sekisho.observe.reference docs/reference
 
 pins: install
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
-	  --python-version 3.11 --group dev pyproject.toml -o requirements.txt
+	$(PIN) --group dev pyproject.toml -o requirements.txt
+	$(PIN) --constraints requirements.txt pyproject.toml -o packaging/run.txt
+	$(PIN) --constraints requirements.txt --group build -o packaging/build.txt
 
 clean:
 	rm -rf .venv .cache demo .coverage* .pytest_cache .ruff_cache .hypothesis
