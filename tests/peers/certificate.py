@@ -19,7 +19,9 @@ class Certificate:
     key: Path
 
 
-def make_certificate(folder: Path, *names: str) -> Certificate:
+def make_certificate(
+    folder: Path, *names: str, until: dt.timedelta = dt.timedelta(days=30)
+) -> Certificate:
     """Write ``cert.pem`` and ``key.pem`` for host names and addresses."""
     folder.mkdir(parents=True, exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
@@ -38,7 +40,7 @@ def make_certificate(folder: Path, *names: str) -> Certificate:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=30))
+        .not_valid_after(now + until)
         .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())

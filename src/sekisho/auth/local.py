@@ -1,12 +1,18 @@
 """Local accounts as an authenticator."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from sekisho.auth.account import Account, AccountError, AppPassword
 from sekisho.auth.accounts import AccountStore
 from sekisho.auth.app_passwords import found_by
-from sekisho.auth.authenticator import KeysAnswer, ScramRecord
+from sekisho.auth.authenticator import (
+    DiagnosisStep,
+    KeysAnswer,
+    ScramRecord,
+    bad,
+    good,
+)
 from sekisho.auth.foreign_hashes import check_foreign, is_foreign
 from sekisho.auth.hashing import HashingPool, PasswordCheck, is_hash
 from sekisho.auth.sasl import Credential, ScramKeys
@@ -87,6 +93,25 @@ class LocalAuthenticator:
     def is_current(self, identity: Identity) -> bool:
         """Whether the account is there, enabled and unchanged."""
         return self._store.is_current(identity)
+
+    async def diagnose(
+        self, account: str, password: str | None
+    ) -> AsyncIterator[DiagnosisStep | Identity | ChainAnswer]:
+        """Look the account up, and verify it where there is a password."""
+        found = self._store.find(account)
+        if isinstance(found, NotMine):
+            yield bad("found", "there is no such account")
+            yield found
+            return
+        yield good("found", found.name)
+        if (reason := self._unusable(found, None)) is not None:
+            yield bad("enabled", reason)
+            yield Rejected(reason, account)
+            return
+        yield good("enabled", "yes")
+        yield self._identity(found)
+        if password is not None:
+            yield await self.verify_password(account, password)
 
     def _unusable(self, found: Account, app_password: AppPassword | None) -> str | None:
         now = self._clock()

@@ -19,6 +19,7 @@ _COMMANDS = {
     "serve": "run the service in the foreground",
     "check": "read the configuration whole and prove that it is closed",
     "explain": "say which rule decides one case, and why",
+    "auth": "try an account, step by step",
     "user": "add, list, change and remove accounts",
     "queue": "look at the queue and act on it",
     "trace": "show the timeline of a message",

@@ -4,8 +4,9 @@ Search and bind: the account is looked up as whom we are (``bind_dn``), bound as
 looked at again. Direct: it is bound as at once, and reads its own entry.
 
 Where there is no such account, a decoy is bound instead, so that the directory has the
-same work. Nothing but an empty search is `NotMine`; nothing but "invalid credentials",
-or the entry itself, is `Rejected`; all else is that it could not be found out.
+same work; what still differs is hidden by a common measure of time. Nothing but an
+empty search is `NotMine`; nothing but "invalid credentials", or the entry itself, is
+`Rejected`; all else is that it could not be found out.
 """
 
 import asyncio
@@ -25,8 +26,12 @@ from sekisho.model.identity import ChainAnswer, Identity, NotMine, Rejected, Ver
 TOTAL_SECONDS = 9.0
 """A login takes no longer; below the gatekeeper's own bound of a step."""
 
-_PRETENCES = 64
-_FIRST_PRETENCE_SECONDS = 0.02
+REFUSAL_SECONDS = 0.1
+"""A refusal takes a whole number of these: what differs below that is not seen.
+
+An entry that is found and read takes longer than none, and a directory that hashes
+slowly takes longer for those whom it has.
+"""
 
 
 class LdapAuthenticator:
@@ -53,8 +58,6 @@ class LdapAuthenticator:
         self.directory = Directory(options, clock, now)
         self.looks = Looks(options.cache_seconds, clock)
         self._refresher: asyncio.Task[None] | None = None
-        self._wrong_seconds = [_FIRST_PRETENCE_SECONDS]
-        self._pretences = 0
 
     @property
     def name(self) -> str:
@@ -84,9 +87,9 @@ class LdapAuthenticator:
                     answer = await self._found(account, password, began)
         except TimeoutError:
             raise AuthUnavailableError("the directory takes too long") from None
-        if isinstance(answer, Rejected):
-            self._wrong_seconds.append(self._clock() - began)
-            del self._wrong_seconds[:-_PRETENCES]
+        if not isinstance(answer, Verified):
+            spent = (self._clock() - began) % REFUSAL_SECONDS
+            await asyncio.sleep(REFUSAL_SECONDS - spent)
         return answer
 
     async def _found(self, account: str, password: str, began: float) -> ChainAnswer:
@@ -139,10 +142,8 @@ class LdapAuthenticator:
         )
 
     async def pretend(self) -> None:
-        """Take as long as some wrong password took lately."""
-        self._pretences += 1
-        lately = self._wrong_seconds
-        await asyncio.sleep(lately[self._pretences % len(lately)])
+        """Take as long as a wrong password takes."""
+        await asyncio.sleep(REFUSAL_SECONDS)
 
     def is_current(self, identity: Identity) -> bool:
         """Whether the account was there, enabled and unchanged a moment ago."""
