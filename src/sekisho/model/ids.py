@@ -5,6 +5,7 @@ Pure: clock and randomness are arguments.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUE = {letter: number for number, letter in enumerate(_ALPHABET)}
@@ -25,11 +26,7 @@ class MessageId:
 
     def __str__(self) -> str:
         """Spell it in 26 characters that sort as the ids do (base 32, Crockford)."""
-        value, letters = self.value, [""] * _SHORT_LENGTH
-        for place in range(_SHORT_LENGTH - 1, -1, -1):
-            letters[place] = _ALPHABET[value & 31]
-            value >>= 5
-        return "".join(letters)
+        return _spelled(self.value)
 
     @property
     def octets(self) -> bytes:
@@ -40,6 +37,15 @@ class MessageId:
     def unix_milliseconds(self) -> int:
         """When it was made."""
         return self.value >> 80
+
+
+@lru_cache(maxsize=1024)
+def _spelled(value: int) -> str:
+    letters = [""] * _SHORT_LENGTH
+    for place in range(_SHORT_LENGTH - 1, -1, -1):
+        letters[place] = _ALPHABET[value & 31]
+        value >>= 5
+    return "".join(letters)
 
 
 def new_message_id(unix_seconds: float, random_bits: int) -> MessageId:

@@ -7,6 +7,7 @@ replaced while sessions run: each MAIL looks at them as they are then.
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Protocol
 
@@ -88,6 +89,7 @@ class Services:
     bell: Bell = field(default_factory=Bell)
 
 
+@lru_cache(maxsize=1024)
 def client_address(host: str) -> IPAddress:
     """The address of a peer as the operating system spells it, unmapped."""
     return unmapped(ip_address(host.partition("%")[0]))

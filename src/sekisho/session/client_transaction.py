@@ -26,8 +26,9 @@ Rules:
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
+from typing import ClassVar
 
 from sekisho.model.envelope import BodyKind, Envelope, Recipient
 from sekisho.model.outcome import Cause, Deferred, Delivered, Failed, Outcome
@@ -137,7 +138,6 @@ class Transaction:
         "_asked",
         "_encoder",
         "_finals",
-        "_handlers",
         "_host",
         "_lmtp",
         "_mail_refused",
@@ -170,13 +170,6 @@ class Transaction:
         self._encoder: ContentEncoder = DotStuffing()
         self._finals: deque[int] = deque()
         self._asked: deque[int] = deque()
-        self._handlers: dict[Step, Callable[[Reply], None]] = {
-            Step.MAIL: self._on_mail,
-            Step.RCPT: self._on_rcpt,
-            Step.DATA: self._on_data,
-            Step.CONTENT: self._on_final,
-            Step.DISCARDED: self._on_discarded,
-        }
         self.outcomes: list[Outcome | None] = [None] * len(recipients)
         self.plan: deque[Command] = deque()
         self.phase = Phase.ENVELOPE
@@ -225,7 +218,7 @@ class Transaction:
             ProtocolError: It makes no sense there.
 
         """
-        self._handlers[step](answer)
+        self._HANDLERS[step](self, answer)
 
     def _on_mail(self, answer: Reply) -> None:
         if is_done(answer):
@@ -333,3 +326,11 @@ class Transaction:
 
     def _fill(self, outcome: Outcome) -> None:
         self.outcomes = [outcome if o is None else o for o in self.outcomes]
+
+    _HANDLERS: ClassVar[Mapping[Step, Callable[..., None]]] = {
+        Step.MAIL: _on_mail,
+        Step.RCPT: _on_rcpt,
+        Step.DATA: _on_data,
+        Step.CONTENT: _on_final,
+        Step.DISCARDED: _on_discarded,
+    }

@@ -74,6 +74,8 @@ class InputBuffer:
 
         """
         data, begin = self.data, self.start
+        if begin == len(data):
+            return LineFault.INCOMPLETE
         end = data.find(b"\n", begin) + 1
         if end and end - begin <= limit and data[begin:end].endswith(b"\r\n"):
             line = data[begin : end - 2]
