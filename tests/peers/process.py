@@ -56,7 +56,7 @@ class Process:
         self.arguments = [str(argument) for argument in arguments]
         self.log = log
         self.separate_output = separate_output
-        self._environment = environment
+        self.environment = environment
         self._folder = folder
         self._running: subprocess.Popen[bytes] | None = None
 
@@ -74,7 +74,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=log,
-                env=self._environment,
+                env=self.environment,
                 cwd=self._folder,
                 start_new_session=True,
             )

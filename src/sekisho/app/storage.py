@@ -174,7 +174,8 @@ def own_service(
             "stop that service first, or give this one a data_dir of its own",
         ) from None
     os.ftruncate(descriptor, 0)
-    os.fchown(descriptor, owner, -1)
+    if owner >= 0:
+        os.fchown(descriptor, owner, -1)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
 
 
