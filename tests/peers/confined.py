@@ -1,8 +1,9 @@
 """A program as a container or a hardened unit runs it: nobody, and nothing to write to.
 
 A mount namespace with a root file system that can only be read, one folder that can be
-written, an empty ``/tmp``, and a network of its own; in there a user without privileges, who cannot get
-any, and with one capability at most: to bind ports below 1024.
+written, an empty ``/tmp``, and a network of its own; in there a user without
+privileges, who cannot get any, and with one capability at most: to bind ports below
+1024.
 """
 
 import os
