@@ -93,6 +93,11 @@ class Exchange:
             self.close()
         return answer
 
+    @property
+    def refused(self) -> Rejected | None:
+        """The refusal of which the client is told in a challenge first."""
+        return self._refused
+
     def close(self) -> None:
         """Let go of what an authenticator holds for this exchange."""
         acceptor, self._acceptor = self._acceptor, None

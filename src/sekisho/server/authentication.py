@@ -49,6 +49,9 @@ class Authentication:
         step = await exchange.step(response)
         match step:
             case Challenge():
+                # Now: few clients stay for the reply that comes after it.
+                if (refused := exchange.refused) is not None:
+                    self._note_failure(refused.reason, refused.account)
                 return step
             case Verified(identity):
                 self._exchange, self.who = None, identity
@@ -64,14 +67,20 @@ class Authentication:
                 )
                 return replies.AUTH_OK
             case Rejected(reason, account):
-                return self._failed(replies.AUTH_FAILED, reason, account)
+                if exchange.refused is None:
+                    self._note_failure(reason, account)
+                self.forget()
+                return replies.AUTH_FAILED
             case Unavailable(reason):
-                return self._failed(replies.AUTH_UNAVAILABLE, reason, "")
+                self._note_failure(reason, "", replies.AUTH_UNAVAILABLE)
+                self.forget()
+                return replies.AUTH_UNAVAILABLE
             case _:
                 assert_never(step)
 
-    def _failed(self, reply: Reply, reason: str, account: str) -> Reply:
-        self.forget()
+    def _note_failure(
+        self, reason: str, account: str, reply: Reply = replies.AUTH_FAILED
+    ) -> None:
         self._services.emit(
             AuthFailed(
                 session=self._client.session_id,
@@ -83,7 +92,6 @@ class Authentication:
                 reason=reason,
             )
         )
-        return reply
 
     def cancel(self) -> None:
         """Drop the exchange: the client cancelled it, or broke it."""

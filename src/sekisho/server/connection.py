@@ -363,7 +363,8 @@ class Connection(asyncio.Protocol):
 
     def _note_failure(self, error: Exception) -> None:
         self._handshake = None
-        reason = getattr(error, "reason", None) or str(error) or type(error).__name__
+        said = (getattr(error, name, None) for name in ("verify_message", "reason"))
+        reason = next(filter(None, said), str(error) or type(error).__name__)
         if self._reason == _GONE:
             self._reason = "TLS handshake failed"
         self._services.emit(
