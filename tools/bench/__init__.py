@@ -7,7 +7,7 @@ interleaved: every server once, then again, so that a slow minute hits all alike
 Each server is durable as in production, and Sekisho runs with its default settings:
 supervisor, a worker a core, log, metrics and timeline on.
 
-`bench.works` says what is measured, `bench.servers` how each server is started,
-`bench.meter` how CPU and memory are counted, `bench.numbers` what is demanded.
-Only figures of one run can be compared. See ``docs/bench/README.md``.
+`bench.works` says what is measured, `bench.loads` how, `bench.servers` how each server
+is started, `bench.meter` how CPU and memory are counted, `bench.numbers` what is
+demanded. Only figures of one run can be compared. See ``docs/bench/README.md``.
 """

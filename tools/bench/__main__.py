@@ -1,6 +1,7 @@
 """``make bench``: measure, print, judge, write."""
 
 import argparse
+import gzip
 import json
 import os
 import platform
@@ -8,17 +9,21 @@ import resource
 import subprocess
 import time
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 
+from bench.measuring import Figure, measure
 from bench.numbers import judged
 from bench.picture import picture
 from bench.report import Results, summary, verdicts
 from bench.servers import SERVERS, Server
-from bench.works import WORKS, Figure, Work, measure
+from bench.works import WORKS, Work
 from peers.namespace import ROOT as PACKAGES
 
 OUT = Path(__file__).resolve().parents[2] / "docs" / "bench"
-QUICK_SHRINK = 5
+QUICK_SHRINK = 8
+WHOLE_SECONDS, QUICK_SECONDS = 24 * 60.0, 225.0
+"""No measurement begins later, however busy the machine is."""
 OPEN_FILES = 8192
 
 
@@ -51,23 +56,54 @@ def _chosen(names: str, all_names: list[str]) -> list[str]:
     return wanted or all_names
 
 
-def _machine() -> dict[str, object]:
+def _debian_version(package: str) -> str:
+    log = PACKAGES / package / "usr" / "share" / "doc" / package
+    with gzip.open(log / "changelog.Debian.gz", "rt", encoding="utf-8") as lines:
+        return lines.readline().partition("(")[2].partition(")")[0]
+
+
+def _versions(servers: list[Server]) -> dict[str, str]:
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],
+        capture_output=True,
+        text=True,
+        cwd=OUT.parent,
+        check=False,
+    ).stdout.strip()
+    return {
+        each.name: _debian_version(each.package) if each.package else version(each.name)
+        for each in servers
+    } | {"sekisho": f"{version('sekisho')} {commit}".strip()}
+
+
+def _machine(servers: list[Server]) -> dict[str, object]:
     return {
         "cores": os.cpu_count(),
         "kernel": platform.release(),
         "python": platform.python_version(),
+        "servers": _versions(servers),
     }
 
 
-def _run(servers: list[Server], works: list[Work], times: int, shrink: int) -> Results:
+def _run(
+    servers: list[Server], works: list[Work], times: int, *, quick: bool
+) -> Results:
+    end = time.monotonic() + (QUICK_SECONDS if quick else WHOLE_SECONDS)
+    shrink = QUICK_SHRINK if quick else 1
+    plan = [
+        (server, work)
+        for _ in range(times)
+        for work in works
+        for server in servers
+        if work.name in server.messages
+    ]
     figures: list[Figure] = []
-    for _ in range(times):
-        for work in works:
-            for server in servers:
-                if work.name not in server.messages:
-                    continue
-                figures.append(_tried(server, work, shrink))
-                print(json.dumps(asdict(figures[-1])), flush=True)
+    for server, work in plan:
+        if time.monotonic() > end:
+            print(f"out of time: {len(figures)} of {len(plan)} measured", flush=True)
+            break
+        figures.append(_tried(server, work, shrink))
+        print(json.dumps(asdict(figures[-1])), flush=True)
     return Results(figures)
 
 
@@ -94,7 +130,7 @@ def main() -> None:
     works = [each for each in WORKS if each.name in chosen]
     begun = time.monotonic()
     times = options.repetitions or (1 if options.quick else 3)
-    results = _run(servers, works, times, QUICK_SHRINK if options.quick else 1)
+    results = _run(servers, works, times, quick=options.quick)
     rows = judged(results)
     print(f"\n{summary(results, servers, works)}\n\n{verdicts(rows)}")
     minutes = (time.monotonic() - begun) / 60
@@ -106,7 +142,7 @@ def main() -> None:
         return
     out.mkdir(parents=True, exist_ok=True)
     content = {
-        "machine": _machine(),
+        "machine": _machine(servers),
         "numbers": [asdict(row) for row in rows],
         "runs": [asdict(figure) for figure in results.figures],
     }

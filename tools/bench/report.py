@@ -4,8 +4,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.measuring import Figure
 from bench.servers import Server
-from bench.works import Figure, Work
+from bench.works import Work
 
 
 @dataclass(frozen=True)
