@@ -129,7 +129,7 @@ def test_a_grant_says_what_the_file_says(load: Loader):
             name="web shop",
             who=(
                 User("boss"),
-                Group("Staff"),
+                Group("staff"),
                 Clients((ip_network("10.1.2.3"), ip_network("10.1.2.4"))),
             ),
             listeners=frozenset({"mx"}),

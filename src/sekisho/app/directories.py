@@ -9,7 +9,7 @@ from sekisho.auth.authenticator import Authenticator
 from sekisho.auth.ldap.authenticator import LdapAuthenticator
 from sekisho.auth.ldap.names import is_dn
 from sekisho.auth.ldap.options import Channel, Dialect, DirectoryOptions, Server
-from sekisho.config.ldap import Ldap
+from sekisho.config.ldap import Ldap, Profile, Protection
 from sekisho.net.tls import TlsFilesError, verifying_context
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ class _Profile:
 
 
 _PEOPLE = "(objectCategory=person)(objectClass=user)"
-_PROFILES: Mapping[str, _Profile] = {
-    "active-directory": _Profile(
+_PROFILES: Mapping[Profile, _Profile] = {
+    Profile.ACTIVE_DIRECTORY: _Profile(
         account="sAMAccountName",
         addresses=("mail", "proxyAddresses"),
         filter=f"(&{_PEOPLE}(|(sAMAccountName={{user}})(userPrincipalName={{user}})))",
@@ -49,7 +49,7 @@ _PROFILES: Mapping[str, _Profile] = {
         group_filter="(member:1.2.840.113556.1.4.1941:={dn})",
         group="sAMAccountName",
     ),
-    "openldap": _Profile(
+    Profile.OPENLDAP: _Profile(
         account="uid",
         addresses=("mail",),
         filter="(uid={user})",
@@ -76,11 +76,13 @@ def directory_options(table: Ldap) -> DirectoryOptions:
     password = table.bind_password
     return DirectoryOptions(
         servers=tuple(
-            Server(one.host, one.port, _channel(one.implicit, table.tls == "off"))
+            Server(
+                one.host, one.port, _channel(one.implicit, table.tls is Protection.OFF)
+            )
             for one in table.servers
         ),
         tls=tls,
-        dialect=Dialect(table.profile),
+        dialect=Dialect(table.profile.value),
         base=table.base,
         user_dn=table.user_dn or "",
         bind_dn=table.bind_dn or "",

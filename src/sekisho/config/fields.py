@@ -223,7 +223,9 @@ def read_who(value: object) -> GrantedTo:
     if colon and kind in ("group", "user"):
         if not name or name != name.strip():
             raise wrong(f"{given!r} names nobody", f'such as "{kind}:scanner"')
-        return Group(name) if kind == "group" else User(account_name(name))
+        # Accounts' names and groups are kept in lower case; nothing else would match.
+        name = account_name(name)
+        return Group(name) if kind == "group" else User(name)
     if given.lower() in ("anyone", "everyone", "all", "*", "any"):
         raise wrong(
             f"{given!r}: nobody relays without papers",

@@ -2,12 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from enum import Enum
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, PlainValidator
 
-from sekisho.config.fields import Many, Name, text
+from sekisho.config.fields import Many, Name, Some, member, text
 from sekisho.config.outside import FilePath, SecretText
 from sekisho.config.problems import wrong
 from sekisho.config.table import Table
@@ -17,6 +18,20 @@ _ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}|[0-2](?:\.[0-9]{1,9}){1,20}
 _PART = re.compile(r"[A-Za-z0-9.-]+ *= *\S")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 MAX_TEXT = 4096
+
+
+class Profile(Enum):
+    """Whose attributes say what an account is."""
+
+    ACTIVE_DIRECTORY = "active-directory"
+    OPENLDAP = "openldap"
+
+
+class Protection(Enum):
+    """Whether a connection without TLS will do."""
+
+    REQUIRED = "required"
+    OFF = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +122,8 @@ def _require_placeholders(given: str, known: tuple[str, ...], hint: str) -> None
     if unknown := [name for name in found if name not in known]:
         raise wrong(f"{{{unknown[0]}}} is not known here", hint)
     if not found:
-        raise wrong("holds no {user}, so it would be the same for all", hint)
+        names = " or ".join(f"{{{name}}}" for name in known)
+        raise wrong(f"holds no {names}, so it would be the same for all", hint)
 
 
 Server = Annotated[LdapServer, PlainValidator(read_server)]
@@ -172,11 +188,11 @@ class Ldap(Table):
 
     kind: Literal["ldap"]
     name: Name = "ldap"
-    servers: Annotated[Many[Server], Field(min_length=1)]
-    tls: Literal["required", "off"] = "required"
+    servers: Annotated[Many[Server], Some]
+    tls: Annotated[Protection, PlainValidator(member(Protection))] = Protection.REQUIRED
     ca: FilePath | None = None
     accept_risk: str = ""
-    profile: Literal["active-directory", "openldap"]
+    profile: Annotated[Profile, PlainValidator(member(Profile))]
     base: Dn
     bind_dn: Login | None = None
     bind_password: SecretText | None = None

@@ -1,12 +1,23 @@
 """One directory for all tests of this folder that do not change it."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
+import uvloop
 
 from peers.slapd import PEOPLE, Slapd, person
 
 HARD_NAMES = ("a*b", "p(q)r", "x,y", "back\\slash", "plus+sign", "hash#", "ü")
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that serves where there is one; faults are tried with asyncio's own."""
+    if item.path.name == "test_faults.py":
+        return {"asyncio": asyncio.new_event_loop}
+    return {"uvloop": uvloop.new_event_loop}
 
 
 def _ldif_dn(uid: str) -> str:

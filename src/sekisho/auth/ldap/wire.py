@@ -7,6 +7,7 @@ longer than a bound, or no SEQUENCE, breaks the connection.
 
 import asyncio
 from collections import deque
+from typing import cast
 
 from sekisho.auth.authenticator import AuthUnavailableError
 
@@ -34,8 +35,8 @@ class Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport; TLS puts another one in its place later."""
-        if isinstance(transport, asyncio.Transport):
-            self.transport = transport
+        # Not by isinstance: uvloop's transports are no subclass.
+        self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Cut out what is whole."""
