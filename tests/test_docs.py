@@ -37,6 +37,7 @@ DOCS = ROOT / "docs"
 PAGES = [
     *(DOCS / name for name in ("flow.md", "architecture.md", "standards.md")),
     DOCS / "security.md",
+    DOCS / "bench" / "README.md",
     *sorted((DOCS / "howto").glob("*.md")),
     *sorted((DOCS / "operate").glob("*.md")),
 ]

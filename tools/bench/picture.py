@@ -87,7 +87,11 @@ def picture(results: Results, servers: Sequence[Server], works: Sequence[Work]) 
     for work in works:
         block, y = _block(results, servers, work, y)
         parts += block
-    height = y + 6
+    early = [each.name for each in servers if not each.durable]
+    if early:
+        words = f"{', '.join(early)}: answers 250 before the message is synced"
+        parts.append(_text(_MARGIN, y + 8, words, "note"))
+    height = y + 20
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" '
