@@ -27,6 +27,7 @@ from sekisho.config.table import Table
 
 if TYPE_CHECKING:
     from sekisho.config.certificates import Certificate
+    from sekisho.config.kerberos import Kerberos, Winbind
     from sekisho.config.ldap import Ldap
     from sekisho.config.oidc import Oidc
 
@@ -86,7 +87,22 @@ def _ldap(table: Table, given: Workshop) -> Authenticator:
     return build_ldap(cast("Ldap", table), given)
 
 
+def _kerberos(table: Table, given: Workshop) -> Authenticator:
+    # Imported here, like the one below: few services have it.
+    from sekisho.app.tickets import build_kerberos  # noqa: PLC0415
+
+    return build_kerberos(cast("Kerberos", table), given)
+
+
+def _winbind(table: Table, given: Workshop) -> Authenticator:
+    from sekisho.app.tickets import build_winbind  # noqa: PLC0415
+
+    return build_winbind(cast("Winbind", table), given)
+
+
 _BUILDERS: Mapping[str, Build] = {
+    "kerberos": _kerberos,
+    "winbind": _winbind,
     "oidc": _oidc,
     "certificate": _certificate,
     "ldap": _ldap,

@@ -1,8 +1,8 @@
 """The SASL mechanisms that we offer: one table, in the order of announcement.
 
 Not offered, on purpose: ANONYMOUS (it proves nothing), CRAM-MD5 and DIGEST-MD5
-(they need the password itself on the server, and MD5), GSSAPI until an authenticator
-here can verify it. A name that is not in the table is 504.
+(they need the password itself on the server, and MD5). A name that is not in the table
+is 504.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from sekisho.auth.external import External
 from sekisho.auth.password_mechanisms import Login, Plain
 from sekisho.auth.sasl import Credential, Dialogue
 from sekisho.auth.scram import Scram
+from sekisho.auth.ticket_mechanisms import Tickets
 from sekisho.auth.token_mechanisms import oauthbearer, xoauth2
 
 
@@ -66,15 +67,25 @@ def _simple(
     return lambda _context, _randomness: make()
 
 
+def _tickets(
+    credential: Credential,
+) -> Callable[[AuthContext, Callable[[int], bytes]], Dialogue]:
+    return lambda _context, _randomness: Tickets(credential)
+
+
 _PASSWORD, _TOKEN = Credential.PASSWORD, Credential.TOKEN
+_KERBEROS, _NTLM = Credential.KERBEROS, Credential.NTLM
 _SCRAM, _CERTIFICATE = Credential.SCRAM_SHA_256, Credential.CERTIFICATE
 
 MECHANISMS = (
     Mechanism("EXTERNAL", _CERTIFICATE, Needs.CERTIFICATE, _simple(External)),
+    Mechanism("GSSAPI", _KERBEROS, Needs.NOTHING, _tickets(_KERBEROS)),
+    Mechanism("GSS-SPNEGO", _KERBEROS, Needs.NOTHING, _tickets(_KERBEROS)),
     Mechanism("SCRAM-SHA-256-PLUS", _SCRAM, Needs.BINDING, _scram_plus),
     Mechanism("SCRAM-SHA-256", _SCRAM, Needs.NOTHING, _scram),
     Mechanism("OAUTHBEARER", _TOKEN, Needs.NOTHING, _simple(oauthbearer)),
     Mechanism("XOAUTH2", _TOKEN, Needs.NOTHING, _simple(xoauth2)),
     Mechanism("PLAIN", _PASSWORD, Needs.NOTHING, _simple(Plain)),
     Mechanism("LOGIN", _PASSWORD, Needs.NOTHING, _simple(Login)),
+    Mechanism("NTLM", _NTLM, Needs.NOTHING, _tickets(_NTLM)),
 )

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Discriminator, PlainValidator, Tag
 
 from sekisho.config.certificates import Certificate
 from sekisho.config.fields import Name, text
+from sekisho.config.kerberos import Kerberos, Winbind
 from sekisho.config.ldap import Ldap
 from sekisho.config.oidc import Oidc
 from sekisho.config.problems import did_you_mean, wrong
@@ -20,17 +21,22 @@ VERIFIES: Mapping[str, tuple[str, ...]] = {
     "oidc": ("OAUTHBEARER", "XOAUTH2"),
     "certificate": ("EXTERNAL",),
     "ldap": ("PLAIN", "LOGIN"),
+    "kerberos": ("GSSAPI", "GSS-SPNEGO", "PLAIN", "LOGIN"),
+    "winbind": ("NTLM",),
 }
 """The mechanisms that each kind can verify at best."""
 
 MECHANISM_NAMES = (
     "EXTERNAL",
+    "GSSAPI",
+    "GSS-SPNEGO",
     "SCRAM-SHA-256-PLUS",
     "SCRAM-SHA-256",
     "OAUTHBEARER",
     "XOAUTH2",
     "PLAIN",
     "LOGIN",
+    "NTLM",
 )
 """As registered, in the order of announcement; what ``mechanisms`` may name."""
 
@@ -63,6 +69,8 @@ KINDS: dict[str, type[Table]] = {
     "ldap": Ldap,
     "oidc": Oidc,
     "certificate": Certificate,
+    "kerberos": Kerberos,
+    "winbind": Winbind,
 }
 
 
@@ -91,7 +99,9 @@ Authenticator = Annotated[
     Annotated[Local, Tag("local")]
     | Annotated[Oidc, Tag("oidc")]
     | Annotated[Certificate, Tag("certificate")]
-    | Annotated[Ldap, Tag("ldap")],
+    | Annotated[Ldap, Tag("ldap")]
+    | Annotated[Kerberos, Tag("kerberos")]
+    | Annotated[Winbind, Tag("winbind")],
     Discriminator(_kind_of),
     BeforeValidator(_known_kind),
 ]

@@ -1,0 +1,81 @@
+"""Authenticators of Kerberos realms and Windows domains, from their tables."""
+
+from collections.abc import Callable
+from secrets import token_bytes
+from typing import TYPE_CHECKING
+
+from sekisho.app.control import Refusal
+from sekisho.auth.authenticator import Authenticator
+from sekisho.auth.hashing import HashingPool
+from sekisho.auth.kerberos.authenticator import (
+    KerberosAuthenticator,
+    KerberosOptions,
+    Tools,
+)
+from sekisho.auth.kerberos.gss import (
+    KerberosMissingError,
+    Library,
+    prepare_environment,
+)
+from sekisho.auth.lives import Lives
+from sekisho.auth.winbind import WinbindAuthenticator, WinbindOptions
+from sekisho.config.kerberos import Kerberos, Winbind
+from sekisho.model.address import AddressPattern, parse_pattern
+
+if TYPE_CHECKING:
+    from sekisho.app.authenticators import Workshop
+
+_THREADS = 4
+"""A KDC that is slow holds up to so many calls; passwords of others have their own."""
+
+
+def build_kerberos(table: Kerberos, given: "Workshop") -> Authenticator:
+    """Build the authenticator of a realm.
+
+    Raises:
+        Refusal: The library is not there.
+
+    """
+    prepare_environment(table.krb5_conf, given.config.data_dir)
+    service = f"smtp@{table.service or given.config.hostname}"
+    try:
+        library = Library(table.keytab, service)
+    except KerberosMissingError as error:
+        raise Refusal(
+            f"{table.name}: Kerberos needs the package gssapi",
+            "pip install 'sekisho[kerberos]' (and Debian's libkrb5-dev and gcc)",
+        ) from error
+    pool = HashingPool(threads=_THREADS)
+    given.closing.callback(pool.close)
+    options = KerberosOptions(
+        name=table.name,
+        realms=table.realms,
+        passwords=table.passwords,
+        needs_binding=table.require_channel_binding,
+        session_seconds=table.session_seconds,
+        addresses=_addresses(table.addresses),
+    )
+    tools = Tools(library, pool.run, given.clock, token_bytes)
+    return KerberosAuthenticator(options, tools)
+
+
+def build_winbind(table: Winbind, given: "Workshop") -> Authenticator:
+    """Build the authenticator of a Windows domain's old devices."""
+    options = WinbindOptions(
+        name=table.name,
+        command=table.helper,
+        domains=frozenset(one.upper() for one in table.domains),
+        addresses=_addresses(table.addresses),
+        session_seconds=table.session_seconds,
+    )
+    return WinbindAuthenticator(options, Lives(token_bytes), given.clock, token_bytes)
+
+
+def _addresses(
+    patterns: tuple[str, ...],
+) -> Callable[[str], tuple[AddressPattern, ...]]:
+    def of(account: str) -> tuple[AddressPattern, ...]:
+        user = account.partition("@")[0]
+        return tuple(parse_pattern(one.replace("{user}", user)) for one in patterns)
+
+    return of

@@ -1,0 +1,277 @@
+"""Kerberos over the wire, with a real KDC: by ticket, by password, by nothing less."""
+
+import base64
+import hashlib
+import importlib
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from peers.dialogue import Dialogue, Reply
+from peers.kdc import (
+    ALICE,
+    ALICE_PASSWORD,
+    BOB,
+    BOB_PASSWORD,
+    REALM,
+    Kdc,
+    require_kdc,
+)
+from peers.service import OWN, Service, Settings, plain_settings
+from peers.sink import RecordingSink
+from real.test_durability import Serve, taking
+
+NO_LAYER = b"\x01\x00\x00\x00"
+
+
+@pytest.fixture(scope="module")
+def kdc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kdc]:
+    require_kdc()
+    with Kdc(tmp_path_factory.mktemp("kdc") / "realm") as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def client_library(kdc: Kdc, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The client's side of the library is in this process."""
+    monkeypatch.setenv("KRB5_CONFIG", str(kdc.krb5_conf))
+    monkeypatch.setenv("KRB5CCNAME", f"FILE:{tmp_path}/cc")
+
+
+def settings_for(kdc: Kdc, sink: RecordingSink, **keys: Any) -> Settings:
+    sink.answer = taking
+    settings = plain_settings(sink.url)
+    settings["authenticator"] = [
+        {
+            "kind": "kerberos",
+            "realms": [REALM],
+            "keytab": str(kdc.keytab),
+            "krb5_conf": str(kdc.krb5_conf),
+            "addresses": [f"{{user}}@{OWN}"],
+            **keys,
+        }
+    ]
+    return settings
+
+
+class Client:
+    """One exchange of tickets with the service."""
+
+    def __init__(self, dialogue: Dialogue, **context: Any) -> None:
+        self.dialogue = dialogue
+        self.gss: Any = importlib.import_module("gssapi")
+        user, password = context.pop("login", (ALICE, ALICE_PASSWORD))
+        target = context.pop("target", "smtp@relay.test")
+        mechs = None
+        if context.pop("spnego", False):
+            spnego = self.gss.OID.from_int_seq("1.3.6.1.5.5.2")
+            context["mech"], mechs = spnego, [spnego]
+        principal = self.gss.Name(
+            f"{user}@{REALM}", name_type=self.gss.NameType.kerberos_principal
+        )
+        got = self.gss.raw.acquire_cred_with_password(
+            principal, password.encode(), mechs=mechs, usage="initiate"
+        )
+        bound = context.pop("bound", True)
+        bindings = None
+        if bound:
+            end_point = bound if isinstance(bound, bytes) else end_point_of(dialogue)
+            bindings = self.gss.raw.ChannelBindings(
+                application_data=b"tls-server-end-point:" + end_point
+            )
+        self.context = self.gss.SecurityContext(
+            name=self.gss.Name(target, name_type=self.gss.NameType.hostbased_service),
+            creds=self.gss.Credentials(base=got.creds),
+            usage="initiate",
+            channel_bindings=bindings,
+            flags=self.gss.RequirementFlag.mutual_authentication,
+            **context,
+        )
+
+    def tokens(self, mechanism: str) -> Reply:
+        """Exchange tokens until the context is whole; the last reply."""
+        token = self.context.step()
+        reply = self.dialogue.say(
+            f"AUTH {mechanism} {base64.b64encode(token).decode()}"
+        )
+        while reply.code == 334 and not self.context.complete:
+            more = self.context.step(challenge(reply)) or b""
+            reply = self.dialogue.say(base64.b64encode(more))
+        return reply
+
+    def gssapi(self, choice: bytes = NO_LAYER) -> Reply:
+        """Sign in by GSSAPI."""
+        reply = self.tokens("GSSAPI")
+        if reply.code != 334:
+            return reply
+        assert self.context.unwrap(challenge(reply)).message == NO_LAYER
+        wrapped = self.context.wrap(choice, False).message
+        return self.dialogue.say(base64.b64encode(wrapped))
+
+
+def challenge(reply: Reply) -> bytes:
+    return base64.b64decode(reply.lines[-1])
+
+
+def end_point_of(dialogue: Dialogue) -> bytes:
+    assert isinstance(dialogue.stream, ssl.SSLSocket)
+    der = dialogue.stream.getpeercert(binary_form=True)
+    assert der is not None
+    certificate = x509.load_der_x509_certificate(der)
+    return hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest()
+
+
+@pytest.fixture
+def service(kdc: Kdc, serve: Serve, sink: RecordingSink) -> Service:
+    return serve(settings_for(kdc, sink), users=False)
+
+
+def private(service: Service) -> Dialogue:
+    dialogue = service.dial("submission")
+    dialogue.starttls()
+    dialogue.say("EHLO client.test")
+    return dialogue
+
+
+def test_a_ticket_signs_in_and_sends_from_its_owners_address_alone(
+    service: Service,
+) -> None:
+    with private(service) as dialogue:
+        offered = " ".join(dialogue.say("EHLO client.test").lines)
+        assert "GSSAPI GSS-SPNEGO PLAIN LOGIN" in offered
+        assert Client(dialogue).gssapi().code == 235
+        assert dialogue.say(f"MAIL FROM:<bob@{OWN}>").code == 553
+        assert dialogue.say(f"MAIL FROM:<alice@{OWN}>").code == 250
+        assert dialogue.say("RCPT TO:<somebody@world.test>").code == 250
+    succeeded = service.wait_for_event("auth.succeeded")
+    assert succeeded["account"] == ALICE
+    assert succeeded["mechanism"] == "GSSAPI"
+
+
+def test_spnego_signs_in(service: Service) -> None:
+    with private(service) as dialogue:
+        reply = Client(dialogue, spnego=True).tokens("GSS-SPNEGO")
+        if reply.code == 334:
+            reply = dialogue.say("")
+        assert reply.code == 235, dialogue.transcript
+
+
+def test_gssapi_takes_no_negotiated_token(service: Service) -> None:
+    with private(service) as dialogue:
+        assert Client(dialogue, spnego=True).tokens("GSSAPI").code == 535
+
+
+@pytest.mark.parametrize("bound", [False, b"x" * 32])
+def test_a_ticket_that_is_not_bound_to_this_session_is_refused(
+    service: Service, bound: bool | bytes
+) -> None:
+    with private(service) as dialogue:
+        assert Client(dialogue, bound=bound).gssapi().code == 535
+        assert dialogue.say(f"MAIL FROM:<alice@{OWN}>").code == 530
+
+
+def test_an_unbound_ticket_is_taken_where_the_configuration_says_so(
+    kdc: Kdc, serve: Serve, sink: RecordingSink
+) -> None:
+    settings = settings_for(kdc, sink, require_channel_binding=False)
+    with private(serve(settings, users=False)) as dialogue:
+        assert Client(dialogue, bound=False).gssapi().code == 235
+
+
+def test_another_layer_or_another_identity_is_refused(service: Service) -> None:
+    for choice in (b"\x02\x00\x10\x00", b"\x04\x00\x10\x00", b"", NO_LAYER + b"bob"):
+        with private(service) as dialogue:
+            assert Client(dialogue).gssapi(choice).code == 535, choice
+    with private(service) as dialogue:
+        assert Client(dialogue).gssapi(NO_LAYER + b"alice").code == 235
+
+
+def test_an_administrators_instance_is_no_account(service: Service) -> None:
+    with private(service) as dialogue:
+        login = (f"{BOB}/admin", BOB_PASSWORD)
+        assert Client(dialogue, login=login).gssapi().code == 535
+
+
+def test_a_ticket_for_another_service_is_refused(service: Service) -> None:
+    with private(service) as dialogue:
+        assert Client(dialogue, target="http@relay.test").gssapi().code == 535
+
+
+def test_a_token_once_taken_is_refused_in_another_session(service: Service) -> None:
+    with private(service) as dialogue:
+        client = Client(dialogue)
+        token = base64.b64encode(client.context.step())
+        assert dialogue.say(b"AUTH GSSAPI " + token).code == 334
+    with private(service) as dialogue:
+        assert dialogue.say(b"AUTH GSSAPI " + token).code == 535
+
+
+@pytest.mark.parametrize(
+    "junk", [b".", b"\0", b"\x60\x03abc", b"NTLMSSP\0\x01", b"x" * 60]
+)
+@pytest.mark.parametrize("mechanism", ["GSSAPI", "GSS-SPNEGO"])
+def test_junk_is_never_235(service: Service, mechanism: str, junk: bytes) -> None:
+    with private(service) as dialogue:
+        reply = dialogue.say(f"AUTH {mechanism}")
+        assert reply.code == 334
+        answer = dialogue.say(base64.b64encode(junk))
+        assert answer.code in (535, 454), answer
+        assert dialogue.say(f"MAIL FROM:<alice@{OWN}>").code == 530
+
+
+def test_passwords_are_verified_by_the_kdc(service: Service) -> None:
+    for name, password, code in (
+        (ALICE, ALICE_PASSWORD, 235),
+        (f"{ALICE}@{REALM}", ALICE_PASSWORD, 235),
+        (ALICE, BOB_PASSWORD, 535),
+        ("nobody", ALICE_PASSWORD, 535),
+        (f"{BOB}/admin", BOB_PASSWORD, 535),
+        (f"{ALICE}@ELSEWHERE.TEST", ALICE_PASSWORD, 535),
+        (BOB, BOB_PASSWORD, 235),
+    ):
+        with service.dial("submission") as dialogue:
+            dialogue.starttls()
+            assert dialogue.login(name, password).code == code, name
+
+
+def test_a_disabled_principal_is_refused(kdc: Kdc, service: Service) -> None:
+    kdc.admin(f"modprinc -allow_tix {BOB}")
+    try:
+        with service.dial("submission") as dialogue:
+            dialogue.starttls()
+            assert dialogue.login(BOB, BOB_PASSWORD).code == 535
+    finally:
+        kdc.admin(f"modprinc +allow_tix {BOB}")
+
+
+def test_a_kdc_that_is_down_is_454_and_back_235(kdc: Kdc, service: Service) -> None:
+    kdc.stop()
+    try:
+        with service.dial("submission") as dialogue:
+            dialogue.starttls()
+            assert dialogue.login(ALICE, ALICE_PASSWORD).code == 454
+            assert dialogue.say(f"MAIL FROM:<alice@{OWN}>").code == 530
+    finally:
+        kdc.start()
+    with service.dial("submission") as dialogue:
+        dialogue.starttls()
+        assert dialogue.login(ALICE, ALICE_PASSWORD).code == 235
+
+
+def test_keys_that_are_gone_are_454(
+    kdc: Kdc, serve: Serve, sink: RecordingSink, tmp_path: Path
+) -> None:
+    keytab = tmp_path / "copy.keytab"
+    keytab.write_bytes(kdc.keytab.read_bytes())
+    service = serve(settings_for(kdc, sink, keytab=str(keytab)), users=False)
+    keytab.unlink()
+    with private(service) as dialogue:
+        assert Client(dialogue).gssapi().code == 454
+    with service.dial("submission") as dialogue:
+        dialogue.starttls()
+        assert dialogue.login(ALICE, ALICE_PASSWORD).code == 454
