@@ -138,10 +138,13 @@ def service(serve: Serve, sink: RecordingSink, provider: OidcProvider) -> Servic
 def test_both_kinds_of_papers_are_taken_at_one_door(
     service: Service, provider: OidcProvider
 ) -> None:
-    for signed_in in (
-        lambda c: sign_in(c, provider.token()),
-        lambda c: c.login(USER, PASSWORD),
-    ):
+    def by_token(client: Dialogue) -> Reply:
+        return sign_in(client, provider.token())
+
+    def by_password(client: Dialogue) -> Reply:
+        return client.login(USER, PASSWORD)
+
+    for signed_in in (by_token, by_password):
         with service.dial("submission") as client:
             offered = client.starttls()
             assert f"AUTH {' '.join(MECHANISMS)}" in offered
