@@ -154,7 +154,7 @@ def _share(demand: Demand, rule: Share, results: Results) -> Row:
     if own is None or not other:
         return Row(demand.what, must, "-", "not measured")
     measured = f"{own / other:.3f} x ({short(own)} : {short(other)} ms)"
-    return Row(demand.what, must, measured, _met(holds=own <= rule.part * other))
+    return Row(demand.what, must, measured, _met(holds=own <= rule.part * other + 1e-9))
 
 
 def _near_disk(demand: Demand, results: Results) -> Row:
