@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= auto
-PIN = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
+PIN = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-strip-extras --python-version 3.11
 PURE := src/sekisho/model/*,src/sekisho/wire/*,src/sekisho/session/*,src/sekisho/policy/*,src/sekisho/report/*
 
 .PHONY: install run demo test check deep bench docs pins clean
@@ -36,7 +36,7 @@ test: install
 	$(BIN)/coverage report --fail-under=90 --skip-covered --format=total
 
 deep: install
-	bash .ci/peers
+	bash .ci/peers deep
 	$(BIN)/pytest -n $(WORKERS) -m deep --timeout=1800
 
 bench: install
@@ -52,6 +52,7 @@ pins: install
 	$(PIN) --group dev pyproject.toml -o requirements.txt
 	$(PIN) --constraints requirements.txt pyproject.toml -o packaging/run.txt
 	$(PIN) --constraints requirements.txt --group build -o packaging/build.txt
+	echo "gssapi>=1.9" | $(PIN) - -o requirements-kerberos.txt
 
 clean:
 	rm -rf .venv .cache demo .coverage* .pytest_cache .ruff_cache .hypothesis
