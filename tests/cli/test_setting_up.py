@@ -247,3 +247,20 @@ def test_check_says_that_the_certificate_has_expired(
     checked = sekisho("check", "-c", config)
     assert checked.code == 1
     assert "expired on 2003-" in checked.out
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_check_tells_of_authorities_that_cannot_be_read(
+    config: Path, sekisho: Command, content: str | None
+) -> None:
+    if content is not None:
+        (config.parent / "directory.pem").write_text(content)
+    directory = (
+        '\n[[authenticator]]\nkind = "ldap"\nprofile = "openldap"\n'
+        'servers = ["ldaps://localhost"]\nbase = "dc=x"\nca = "directory.pem"\n'
+    )
+    config.write_text(config.read_text() + directory)
+    checked = sekisho("check", "-c", config)
+    assert checked.code == 1
+    assert "broken: " in checked.out
+    assert "directory.pem cannot be used" in checked.out

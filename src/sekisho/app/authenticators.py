@@ -22,14 +22,15 @@ from sekisho.auth.gatekeeper import Door
 from sekisho.auth.hashing import HashingPool
 from sekisho.auth.local import LocalAuthenticator
 from sekisho.config.authenticators import Local
+from sekisho.config.ldap import Ldap
+from sekisho.config.oidc import Oidc
 from sekisho.config.schema import Config
 from sekisho.config.table import Table
+from sekisho.net.tls import verifying_context
 
 if TYPE_CHECKING:
     from sekisho.config.certificates import Certificate
     from sekisho.config.kerberos import Kerberos, Winbind
-    from sekisho.config.ldap import Ldap
-    from sekisho.config.oidc import Oidc
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,18 @@ def build_authenticators(given: Workshop) -> list[Authenticator]:
     """Build them, in the configuration's order; local accounts where it has none."""
     tables = given.config.authenticators or (Local(kind="local"),)
     return [_BUILDERS[one.kind](one, given) for one in tables]
+
+
+def read_authorities_asked(config: Config) -> None:
+    """See that the authorities by which directories and providers are verified exist.
+
+    Raises:
+        TlsFilesError: A file cannot be used.
+
+    """
+    for one in config.authenticators:
+        if isinstance(one, Ldap | Oidc) and one.ca is not None:
+            verifying_context(one.ca)
 
 
 def doors(config: Config) -> dict[str, Door]:

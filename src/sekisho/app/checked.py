@@ -4,6 +4,7 @@ import os
 from contextlib import ExitStack
 from pathlib import Path
 
+from sekisho.app.authenticators import read_authorities_asked
 from sekisho.app.certificate import read_pair
 from sekisho.app.control import Refusal
 from sekisho.app.hostfacts import look_at_host
@@ -38,6 +39,7 @@ def check(config: Config) -> Settings:
     try:
         with ExitStack() as closing:
             accounts = open_accounts(config, unix_seconds, closing).list()
+        read_authorities_asked(config)
         pair = None
         if config.tls is not None:
             pair = read_pair(config.tls, config.listeners)

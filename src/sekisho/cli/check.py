@@ -11,6 +11,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from sekisho.app.access import lacking, privileged_ports
+from sekisho.app.authenticators import read_authorities_asked
 from sekisho.app.certificate import read_authorities
 from sekisho.app.desk import known_accounts
 from sekisho.app.hostfacts import look_at_host
@@ -51,7 +52,7 @@ def check_command(config_file: str | None, as_json: bool, user: str | None) -> N
     policy = policy_of(config, seen)
     proof = prove_policy(policy, accounts, seen, unix_seconds())
     unseen = [*seen.unseen, *unread, *_elsewhere(config)]
-    broken = _broken_files(config)
+    broken = [*_broken_files(config), *_broken_authorities(config)]
     sign_in = _sign_in(config)
     if as_json:
         more = {"sign_in": _as_maps(sign_in), "lacks": lacks, "look": notes}
@@ -109,6 +110,14 @@ def _broken_files(config: Config) -> list[str]:
     if pair.not_after <= now:
         broken.append(f"{config.tls.certificate} expired on {_expiry(pair.not_after)}")
     return broken
+
+
+def _broken_authorities(config: Config) -> list[str]:
+    try:
+        read_authorities_asked(config)
+    except TlsFilesError as error:
+        return [f"{error} ({error.hint})"]
+    return []
 
 
 def _sign_in(config: Config) -> list[Announcement]:
