@@ -67,6 +67,14 @@ class Odd:
         self.asked += 1
         return await self.fault()
 
+    async def verify_token(self, token: str, account: str) -> object:
+        self.asked += 1
+        return await self.fault()
+
+    async def verify_certificate(self, certificate: bytes, account: str) -> object:
+        self.asked += 1
+        return await self.fault()
+
     async def pretend(self) -> None:
         await self.fault()
 
@@ -148,7 +156,10 @@ FAULTS: list[Fault] = [
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "SCRAM-SHA-256"])
+@pytest.mark.parametrize(
+    "mechanism",
+    ["PLAIN", "LOGIN", "SCRAM-SHA-256", "OAUTHBEARER", "XOAUTH2", "EXTERNAL"],
+)
 async def test_a_fault_is_unavailable_and_ends_the_search(
     fault: Fault, mechanism: str
 ) -> None:
@@ -159,8 +170,12 @@ async def test_a_fault_is_unavailable_and_ends_the_search(
         "PLAIN": [plain()],
         "LOGIN": [NAME.encode(), PASSWORD.encode()],
         "SCRAM-SHA-256": [f"n,,n={NAME},r=abc".encode()],
+        "OAUTHBEARER": [b"n,,\x01auth=Bearer abc\x01\x01"],
+        "XOAUTH2": [f"user={NAME}\x01auth=Bearer abc\x01\x01".encode()],
+        "EXTERNAL": [NAME.encode()],
     }[mechanism]
-    answer = await say(keeper, mechanism, responses)
+    context = replace(CONTEXT, certificate=b"shown")
+    answer = await say(keeper, mechanism, responses, context)
     assert isinstance(answer, Unavailable)
     assert SECRET not in answer.reason
     assert odd.asked == 1

@@ -269,6 +269,23 @@ def test_a_session_ends_with_its_token(
         assert client.say(f"MAIL FROM:<{USER}>").code == 421
 
 
+def test_a_reload_with_a_broken_authority_changes_nothing(
+    service: Service, provider: OidcProvider
+) -> None:
+    kept = service.configuration.read_text()
+    broken = service.folder / "nothing.pem"
+    service.configuration.write_text(kept.replace(str(provider.ca), str(broken)))
+    service.reload()
+    event = service.wait_for_event("alarm", about="configuration")
+    assert "nothing.pem cannot be used" in event["detail"]
+    told = service.run("check")
+    assert told.status == 1
+    assert "nothing.pem cannot be used" in told.output
+    with service.dial("submission") as client:
+        client.starttls()
+        assert sign_in(client, provider.token()).status == "235 2.7.0"
+
+
 def test_a_wrong_token_takes_as_long_for_a_user_as_for_nobody(
     service: Service, provider: OidcProvider
 ) -> None:

@@ -22,6 +22,7 @@ from sekisho.auth.gatekeeper import Door
 from sekisho.auth.hashing import HashingPool
 from sekisho.auth.local import LocalAuthenticator
 from sekisho.config.authenticators import Local
+from sekisho.config.certificates import Certificate
 from sekisho.config.ldap import Ldap
 from sekisho.config.oidc import Oidc
 from sekisho.config.schema import Config
@@ -29,7 +30,6 @@ from sekisho.config.table import Table
 from sekisho.net.tls import verifying_context
 
 if TYPE_CHECKING:
-    from sekisho.config.certificates import Certificate
     from sekisho.config.kerberos import Kerberos, Winbind
 
 
@@ -115,6 +115,19 @@ def build_authenticators(given: Workshop) -> list[Authenticator]:
     """Build them, in the configuration's order; local accounts where it has none."""
     tables = given.config.authenticators or (Local(kind="local"),)
     return [_BUILDERS[one.kind](one, given) for one in tables]
+
+
+def read_listed_accounts(config: Config) -> None:
+    """See that certificates are listed for names that an account can have.
+
+    Raises:
+        AccountError: One is none.
+
+    """
+    for one in config.authenticators:
+        if isinstance(one, Certificate):
+            for user in one.users:
+                account_name(user.account)
 
 
 def read_authorities_asked(config: Config) -> None:

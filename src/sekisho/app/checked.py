@@ -4,7 +4,7 @@ import os
 from contextlib import ExitStack
 from pathlib import Path
 
-from sekisho.app.authenticators import read_authorities_asked
+from sekisho.app.authenticators import read_authorities_asked, read_listed_accounts
 from sekisho.app.certificate import read_pair
 from sekisho.app.control import Refusal
 from sekisho.app.hostfacts import look_at_host
@@ -39,6 +39,7 @@ def check(config: Config) -> Settings:
     try:
         with ExitStack() as closing:
             accounts = open_accounts(config, unix_seconds, closing).list()
+        read_listed_accounts(config)
         read_authorities_asked(config)
         pair = None
         if config.tls is not None:
