@@ -262,3 +262,18 @@ async def test_a_login_that_is_cancelled_leaves_nothing_half_asked(
             await asyncio.gather(task, return_exceptions=True)
             answer = await directory.verify_password(ALICE, "wrong")
             assert isinstance(answer, Rejected)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_no_such_object_is_a_refusal_of_a_bind(slapd: Slapd, mode: str) -> None:
+    """Other directories say so where OpenLDAP's says "invalid credentials"."""
+
+    def other_code(message: bytes) -> bytes:
+        return message.replace(b"\x0a\x01\x31", b"\x0a\x01\x20")
+
+    async with tampered(slapd, other_code, **MODES[mode]) as (_, directory):
+        answer = await directory.verify_password(ALICE, "wrong")
+        assert answer == Rejected("there is no such entry", ALICE)
+        answer = await directory.verify_password("nobody", "wrong")
+        expected = NotMine if mode == "search" else Rejected
+        assert isinstance(answer, expected)

@@ -15,6 +15,7 @@ from sansldap import LDAPResult
 from sekisho.auth.authenticator import AuthUnavailableError
 from sekisho.auth.ldap.connection import (
     INVALID_CREDENTIALS,
+    NO_SUCH_OBJECT,
     SUCCESS,
     Connection,
     Entry,
@@ -176,6 +177,8 @@ class Directory:
             result = await connection.bind(login, password)
             if result.result_code == INVALID_CREDENTIALS:
                 return Refused(reason_of(result))
+            if result.result_code == NO_SUCH_OBJECT:
+                return Refused("there is no such entry")
             require_success(connection.server, result)
             who = await connection.who_am_i()
             found = await connection.search(search)
@@ -202,7 +205,7 @@ class Directory:
         result = await self.binds.use(work)
         if result.result_code == SUCCESS:
             raise AuthUnavailableError("the directory takes any name and password")
-        if result.result_code != INVALID_CREDENTIALS:
+        if result.result_code not in (INVALID_CREDENTIALS, NO_SUCH_OBJECT):
             raise AuthUnavailableError(
                 f"the directory answers a wrong password with {int(result.result_code)}"
             )
