@@ -11,12 +11,13 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from sekisho.app.access import lacking, privileged_ports
-from sekisho.app.authenticators import read_authorities_asked
+from sekisho.app.authenticators import read_authorities_asked, read_listed_accounts
 from sekisho.app.certificate import read_authorities
 from sekisho.app.desk import known_accounts
 from sekisho.app.hostfacts import look_at_host
 from sekisho.app.proof import finding_text, policy_of, prove_policy
 from sekisho.app.wiring import unix_seconds
+from sekisho.auth.account import AccountError
 from sekisho.cli.options import (
     config_option,
     config_path,
@@ -114,7 +115,10 @@ def _broken_files(config: Config) -> list[str]:
 
 def _broken_authorities(config: Config) -> list[str]:
     try:
+        read_listed_accounts(config)
         read_authorities_asked(config)
+    except AccountError as error:
+        return [str(error)]
     except TlsFilesError as error:
         return [f"{error} ({error.hint})"]
     return []
