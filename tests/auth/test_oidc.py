@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import json
+import re
 import time
 import warnings
 from base64 import urlsafe_b64encode
@@ -393,7 +394,8 @@ SOON = int(time.time()) + int(LEEWAY_SECONDS) + 3600
         {"at_hash": "x"},
         {"events": {}},
     ],
-    ids=lambda changes: repr(changes)[:60],
+    # Not by their times, which differ in the processes that share the tests.
+    ids=lambda changes: re.sub(r"\d{9,}", "N", repr(changes))[:60],
 )
 @pytest.mark.parametrize("introspection", [False, True], ids=["jwt", "introspection"])
 async def test_a_token_that_is_not_for_us_is_refused(

@@ -179,11 +179,16 @@ def test_smtplib_sends_with_a_certificate_over_implicit_tls(
     shown = authority.issue("x", emails=[USER])
     host, port = service.address("submission")
     mark = token()
+
+    def answer(challenge: bytes | None = None) -> str:
+        del challenge
+        return USER
+
     with smtplib.SMTP_SSL(
         host, port, timeout=10, context=trusting(service, shown)
     ) as client:
         client.ehlo()
-        client.auth("EXTERNAL", lambda _challenge=None: USER)
+        client.auth("EXTERNAL", answer)
         client.sendmail(USER, ["somebody@world.test"], a_message(mark))
     assert sink.wait_for_content(mark.encode())
 
