@@ -208,6 +208,14 @@ def test_without_the_directory_it_is_454_and_with_it_235_again(
             assert answer_to(service, ALICE, "wrong").status == REFUSED
 
 
+def test_a_reload_of_the_same_ends_no_session(service: Service) -> None:
+    with service.dial("submission", source=fresh_address()) as client:
+        client.starttls()
+        assert client.login(ALICE, ALICE_PASSWORD).code == 235
+        service.run("reload").well()
+        assert client.say(f"MAIL FROM:<alice@{OWN}>").code == 250
+
+
 def test_a_trial_walks_step_by_step(service: Service) -> None:
     tried = service.run("auth", "test", ALICE)
     assert tried.status == 0, tried
