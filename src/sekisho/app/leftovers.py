@@ -27,6 +27,9 @@ async def take_over(config: Config, workers: int, queue: Queue, watch: Watch) ->
         if adopted.unreadable:
             detail = f"{len(adopted.unreadable)} messages have no body and stay there"
             watch.alarm(about, detail, f"look at {folder}")
+        if adopted.set_aside:
+            detail = f"it was damaged; what could not be read is in {folder}"
+            watch.alarm(about, detail, "see set-aside.txt there; then move it away")
 
 
 def forget_timelines(config: Config, workers: int) -> None:

@@ -9,6 +9,7 @@ from sekisho.app.operation import Desk, argument, page_size, read_id, spelled_ti
 from sekisho.model.ids import MessageId, parse_message_id
 from sekisho.observe.events import OperatorActed
 from sekisho.policy.admission import admit_release
+from sekisho.queue.errors import UnreadableError
 from sekisho.queue.records import Action, QueuedMessage, Selection, State
 
 EXPORT_PAGE_BYTES = 4 * 1024 * 1024
@@ -51,7 +52,10 @@ async def count_messages(desk: Desk, arguments: Arguments) -> object:
 
 async def _queued(desk: Desk, arguments: Arguments) -> QueuedMessage:
     id_ = read_id(argument(arguments, "id", str, ""))
-    queued = await desk.queue.get(id_)
+    try:
+        queued = await desk.queue.get(id_)
+    except UnreadableError as error:
+        raise Refusal(error.sentence, error.hint) from error
     if queued is None:
         raise Refusal(
             f"{id_} is not in the queue", f"sekisho trace {id_} tells its end"
@@ -135,7 +139,10 @@ async def release_messages(desk: Desk, arguments: Arguments) -> object:
     if not ids:
         ids = [one async for one in _stopped(desk, arguments)]
     for id_ in ids:
-        queued = await desk.queue.get(id_)
+        try:
+            queued = await desk.queue.get(id_)
+        except UnreadableError:
+            continue  # It stays dead; `queue show` says why.
         if queued is None:
             continue
         message, now = queued.message, desk.clock()

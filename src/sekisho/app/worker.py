@@ -112,6 +112,8 @@ class Worker:
         closing.push_async_callback(queue.close)
         self._watch = watch = await Watch.start(config, queue, self._place, closing)
         self.emit = watch.emit
+        if queue.salvaged is not None:
+            watch.alarm("damaged queue file", *queue.salvaged.told())
         self._sharing = Sharing.open(
             config, closing, watch, workers=self._place.workers
         )

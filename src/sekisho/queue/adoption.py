@@ -26,11 +26,12 @@ import apsw
 
 from sekisho.model.ids import MessageId
 from sekisho.queue.bodies import fsync_folder, link_body
-from sekisho.queue.errors import PutRefused, QueueError
-from sekisho.queue.file import QueueFile
+from sekisho.queue.errors import DamagedError, PutRefused, QueueError
+from sekisho.queue.file import DAMAGE, QueueFile
 from sekisho.queue.operations import Answer, Forget, StoredMessage
 from sekisho.queue.options import QueueOptions
 from sekisho.queue.reader import QueueReader
+from sekisho.queue.salvage import MARK, mark_damaged, set_aside_folders
 from sekisho.queue.schema import damaged
 from sekisho.queue.store import Queue
 
@@ -50,11 +51,13 @@ class Adopted:
     Attributes:
         messages: How many were taken over.
         unreadable: Those that stayed, as they have no body: ids. Their folder too.
+        set_aside: Folders below it with what was damaged; then it stays, too.
 
     """
 
     messages: int
     unreadable: tuple[str, ...]
+    set_aside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,17 +146,30 @@ async def adopt(queue: Queue, folder: Path) -> Adopted:
         QueueError: Somebody uses the folder, or one of the files failed.
 
     """
+    try:
+        return await _adopt(queue, folder)
+    except DamagedError:
+        if not (folder / MARK).exists():
+            raise
+        return await _adopt(queue, folder)  # Which salvages it first.
+
+
+async def _adopt(queue: Queue, folder: Path) -> Adopted:
     thread = ThreadPoolExecutor(1, thread_name_prefix="queue-adoption")
+    set_aside: tuple[str, ...] = ()
     try:
         left_over = await _run(thread, lambda: _LeftOver(folder))
         try:
             moved, unreadable = await _move_all(queue, left_over, thread)
-            if not unreadable:
+            set_aside = tuple(map(str, set_aside_folders(folder)))
+            if not unreadable and not set_aside:
                 await _run(thread, left_over.remove)
         finally:
             # In its thread and not awaited: a cancelled task still lets go of it.
             thread.submit(left_over.close)
-    except apsw.Error as error:
+    except (apsw.Error, UnicodeDecodeError) as error:
+        if isinstance(error, (*DAMAGE, UnicodeDecodeError)):
+            mark_damaged(folder, str(error))
         raise damaged(folder / "queue.db", error) from error
     except OSError as error:
         raise QueueError(
@@ -161,7 +177,7 @@ async def adopt(queue: Queue, folder: Path) -> Adopted:
         ) from error
     finally:
         thread.shutdown(wait=False)
-    return Adopted(moved, tuple(unreadable))
+    return Adopted(moved, tuple(unreadable), set_aside)
 
 
 async def _move_all(

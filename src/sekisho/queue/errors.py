@@ -16,5 +16,13 @@ class QueueError(Exception):
         self.hint = hint
 
 
+class DamagedError(QueueError):
+    """A queue file cannot be read as it is: whoever opens it next salvages it."""
+
+
+class UnreadableError(QueueError):
+    """One message cannot be made of its rows."""
+
+
 class PutRefused(Exception):  # noqa: N818 - an answer to the client (452), no error
     """There is no room for this message now; the client is to try again later."""

@@ -16,6 +16,7 @@ What may go wrong, and what then is true:
 
 import shutil
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from sekisho.model.decision import Decision
 from sekisho.model.ids import MessageId
 from sekisho.model.message import Message
 from sekisho.queue.bodies import fsync_folder
-from sekisho.queue.errors import PutRefused
+from sekisho.queue.errors import DamagedError, PutRefused
 from sekisho.queue.group import Group
 from sekisho.queue.lock import FolderLock
 from sekisho.queue.operations import (
@@ -38,11 +39,25 @@ from sekisho.queue.operations import (
 )
 from sekisho.queue.records import Result
 from sekisho.queue.rows import Destinations, PreparedMessage, admitted_by, prepare
+from sekisho.queue.salvage import (
+    mark_damaged,
+    salvage,
+    salvage_where_marked,
+    set_aside_folders,
+)
 from sekisho.queue.schema import INDEX_BITS, damaged, open_writer
+
+DAMAGE = (apsw.CorruptError, apsw.NotADBError)
 
 
 class QueueFile:
-    """One queue folder, held by one owner."""
+    """One queue folder, held by one owner.
+
+    Attributes:
+        path: The file.
+        salvaged: What came of a damaged one, where it was one.
+
+    """
 
     def __init__(self, folder: Path, destinations: Destinations) -> None:
         """Lock the folder, open or make its file, migrate it where it is older.
@@ -61,15 +76,32 @@ class QueueFile:
         self._destinations = destinations
         self.wal_pages = 0
         try:
-            self._connection = open_writer(self.path)
+            self.salvaged = salvage_where_marked(folder)
             try:
-                self._next_seq = self._first_free_seq()
-            except (apsw.CorruptError, apsw.SQLError) as error:
-                raise damaged(self.path, error) from error
+                self._open()
+            except DamagedError:
+                self.salvaged = salvage(folder)
+                self._open()
         except BaseException:
             self._lock.release()
             raise
         self._connection.set_wal_hook(self._committed)
+
+    def _open(self) -> None:
+        self._connection = open_writer(self.path)
+        try:
+            self._next_seq = self._first_free_seq()
+        except (apsw.CorruptError, apsw.SQLError) as error:
+            self._connection.close()
+            raise damaged(self.path, error) from error
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def mark_damaged(self, error: Exception) -> None:
+        """Have the next owner salvage it; what is in it is not touched any more."""
+        with suppress(OSError):
+            mark_damaged(self.path.parent, str(error))
 
     def close(self) -> None:
         """Close the file and let the next owner in."""
@@ -101,10 +133,10 @@ class QueueFile:
             self._lock.release()
 
     def has_mail(self) -> bool:
-        """Whether there is a message in it."""
-        return bool(
-            self._connection.execute("SELECT 1 FROM message LIMIT 1").fetchall()
-        )
+        """Whether there is a message in it, or beside it where it was damaged."""
+        query = "SELECT 1 FROM message LIMIT 1"
+        found = bool(self._connection.execute(query).fetchall())
+        return found or bool(set_aside_folders(self.path.parent))
 
     def numbers(self, count: int) -> int:
         """Set numbers for messages apart; the first of them."""
@@ -177,6 +209,9 @@ class QueueFile:
         """
         try:
             return self._transaction(operations)
+        except DAMAGE as error:
+            self.mark_damaged(error)
+            raise
         except apsw.FullError:
             return self._commit_without_puts(operations)
         except apsw.ConstraintError as error:

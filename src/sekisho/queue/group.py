@@ -21,12 +21,14 @@ from sekisho.queue.operations import (
     Put,
     Release,
     Resume,
+    SetAside,
     Settle,
 )
 from sekisho.queue.records import UNFINISHED, WAITING, Action, Result, Settled, State
 from sekisho.queue.rows import INDEX_MASK, PreparedMessage, released_facts
 from sekisho.queue.schema import INDEX_BITS
 from sekisho.queue.sqlite import Connection, blobs, integers
+from sekisho.queue.unreadable import set_aside
 
 _COLUMNS = {
     "message": "seq,id,received_at,reverse_path,size,recipients,file,facts",
@@ -98,12 +100,12 @@ class Group:
                 return self._act(one)
             case Release():
                 return self._release(one)
-            case Pause() | Resume() | Adopt() | Forget():
+            case Pause() | Resume() | Adopt() | Forget() | SetAside():
                 return self._carry_out(one)
             case _:
                 assert_never(one)
 
-    def _carry_out(self, one: Pause | Resume | Adopt | Forget) -> None:
+    def _carry_out(self, one: Pause | Resume | Adopt | Forget | SetAside) -> None:
         match one:
             case Pause():
                 self._execute(_PAUSE, (one.destination, one.since))
@@ -113,6 +115,8 @@ class Group:
                 insert_adopted(self._connection, one)
             case Forget():
                 self.files.extend(delete_forgotten(self._connection, one))
+            case SetAside():
+                set_aside(self._connection, one.messages)
             case _:
                 assert_never(one)
 

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from sekisho.model.decision import Decision
 from sekisho.model.ids import MessageId
-from sekisho.queue.records import Action, Result, Selection, Settled
+from sekisho.queue.records import Action, Result, Selection, Settled, Unreadable
 from sekisho.queue.rows import BodyRow, MessageRow, PreparedMessage, RecipientRow
 
 
@@ -110,6 +110,13 @@ class Forget:
 
 
 @dataclass(frozen=True, slots=True)
+class SetAside:
+    """Let nothing of messages that cannot be read become due again: they are dead."""
+
+    messages: tuple[Unreadable, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Acted:
     """What an `Act` or a `Release` did.
 
@@ -125,5 +132,7 @@ class Acted:
     last: int
 
 
-Operation: TypeAlias = Put | Settle | Act | Release | Pause | Resume | Adopt | Forget
+Operation: TypeAlias = (
+    Put | Settle | Act | Release | Pause | Resume | Adopt | Forget | SetAside
+)
 Answer: TypeAlias = Settled | Acted | Exception | None

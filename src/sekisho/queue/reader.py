@@ -5,27 +5,36 @@ reader would keep the WAL from being reset. Nothing here walks over bodies, and 
 is longer than it was asked to be.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+import apsw
 
 from sekisho.model.ids import MessageId
+from sekisho.queue.errors import UnreadableError
+from sekisho.queue.listing import list_entry, list_entry_anyway, listed_query
 from sekisho.queue.operations import StoredMessage
 from sekisho.queue.records import (
-    WAITING,
     Cursor,
     DuePage,
     ListedMessage,
-    ListedRecipient,
     QueuedMessage,
     Selection,
     State,
     Stats,
+    Unreadable,
 )
 from sekisho.queue.rows import INDEX_MASK, BodyRow, MessageRow, RecipientRow, restore
 from sekisho.queue.schema import INDEX_BITS, open_reader
-from sekisho.queue.sqlite import blobs, integers
+from sekisho.queue.sqlite import integers
+from sekisho.queue.unreadable import (
+    lenient_message,
+    lenient_recipients,
+    name_of,
+    still_waits,
+    why,
+)
 
 _DUE = """
 SELECT key, next_attempt FROM (
@@ -48,9 +57,6 @@ SELECT min(at) FROM (
 
 _COMMON = 10_000
 """Recipients from which on a state is common."""
-
-_SHOWN = {state: state.label for state in State} | {State.DEAD: "failed"}
-"""What `queue list` calls a recipient's state; a message with a dead one is "dead"."""
 
 
 class QueueReader:
@@ -91,15 +97,19 @@ class QueueReader:
         ).fetchall()
         rows = self._messages({key >> INDEX_BITS for key, _ in keys})
         taken: list[int] = []
+        missing: list[int] = []
         seen: set[int] = set()
         held = 0
         cursor = Cursor(keys[-1][1], keys[-1][0]) if len(keys) == limit else None
         for key, next_attempt in keys:
             seq = key >> INDEX_BITS
             row = rows.get(seq)
-            if seq in seen or row is None:
+            if seq in seen:
                 continue
             seen.add(seq)
+            if row is None or type(row[1]) is not bytes:
+                missing.append(seq)
+                continue
             if skip(MessageId(int.from_bytes(row[1], "big"))):
                 continue
             taken.append(seq)
@@ -107,7 +117,30 @@ class QueueReader:
             if held >= max_bytes:
                 cursor = Cursor(next_attempt, key)
                 break
-        return DuePage(tuple(self._whole(rows[seq] for seq in taken)), cursor)
+        return self._page([rows[seq] for seq in taken], missing, cursor)
+
+    def _page(
+        self, rows: Sequence[MessageRow], missing: Sequence[int], cursor: Cursor | None
+    ) -> DuePage:
+        messages: list[QueuedMessage] = []
+        unreadable = [
+            Unreadable(seq, self._name(seq), "its row is missing or unreadable")
+            for seq in missing
+            if still_waits(self._connection, seq)
+        ]
+        for row in rows:
+            try:
+                message = self._whole(row)
+            except apsw.Error:
+                raise
+            except Exception as error:  # noqa: BLE001 - what a row may hold is unknown
+                unreadable.append(
+                    Unreadable(row[0], name_of(row[1], row[0]), why(error))
+                )
+            else:
+                if message is not None:
+                    messages.append(message)
+        return DuePage(tuple(messages), cursor, tuple(unreadable))
 
     def next_due_at(self, after: float) -> float | None:
         """When the next recipient becomes due after a moment, or None."""
@@ -116,11 +149,38 @@ class QueueReader:
     # For people
 
     def get(self, message_id: MessageId) -> QueuedMessage | None:
-        """One message whole, or None where it is not there (any more)."""
-        rows = self._execute("SELECT * FROM message WHERE id = ?", (message_id.octets,))
-        for message in self._whole(rows.fetchall()):
-            return message
+        """One message whole, or None where it is not there (any more).
+
+        Raises:
+            UnreadableError: Its rows are there, and are no message.
+
+        """
+        query = "SELECT seq FROM message WHERE id = ?"
+        for (seq,) in self._execute(query, (message_id.octets,)).fetchall():
+            try:
+                rows = self._execute("SELECT * FROM message WHERE seq = ?", (seq,))
+                for row in rows.fetchall():
+                    return self._whole(row)
+            except apsw.Error:
+                raise
+            except Exception as error:
+                raise self._unreadable(message_id, seq, error) from error
         return None
+
+    def _name(self, seq: int) -> str:
+        for row in lenient_message(self._connection, seq):
+            return name_of(row[1], seq)
+        return name_of(None, seq)
+
+    def _unreadable(
+        self, message_id: MessageId, seq: int, error: Exception
+    ) -> UnreadableError:
+        recipients = lenient_recipients(self._connection, seq)
+        addresses = ", ".join(str(one[5]) for one in recipients[:20])
+        return UnreadableError(
+            f"{message_id} cannot be read ({why(error)}); it is for {addresses or '?'}",
+            "`sekisho queue remove` takes it out; a backup may have it whole",
+        )
 
     def listed(
         self, selection: Selection, limit: int, after: MessageId | None
@@ -133,15 +193,32 @@ class QueueReader:
             after: The last id of the page before.
 
         """
-        query, bindings = _listed(selection, walk=self._is_common(selection.state))
+        query, bindings = listed_query(selection, walk=self._is_common(selection.state))
         numbers = self._numbers(query, (*bindings, self._seq(after)), limit)
-        rows = self._messages(numbers)
-        recipients = self._recipients(numbers)
-        return [
-            _list_entry(rows[seq], recipients.get(seq, []))
-            for seq in numbers
-            if seq in rows
-        ]
+        try:
+            rows = self._messages(numbers)
+            recipients = self._recipients(numbers)
+            return [
+                one
+                for seq in numbers
+                for one in (
+                    (list_entry(rows[seq], recipients[seq]),)
+                    if seq in rows
+                    else self._listed_anyway(seq)
+                )
+            ]
+        except apsw.Error:
+            raise
+        except Exception:  # noqa: BLE001 - one of them is unreadable: each by itself
+            return [one for seq in numbers for one in self._listed_anyway(seq)]
+
+    def _listed_anyway(self, seq: int) -> Iterator[ListedMessage]:
+        for row in lenient_message(self._connection, seq):
+            recipients = lenient_recipients(self._connection, seq)
+            try:
+                yield list_entry(cast("MessageRow", row), recipients)  # type: ignore[arg-type]
+            except (TypeError, ValueError, OverflowError, OSError):
+                yield list_entry_anyway(row, recipients)
 
     def stats(self, now: float) -> Stats:
         """How much is there, by state."""
@@ -150,7 +227,7 @@ class QueueReader:
         )
         (messages,) = self._execute("SELECT count(*) FROM message").fetchall()[0]
         oldest = self._execute(
-            "SELECT received_at FROM message ORDER BY seq LIMIT 1"
+            "SELECT CAST(received_at AS REAL) FROM message ORDER BY seq LIMIT 1"
         ).fetchall()
         return Stats(
             messages,
@@ -234,12 +311,16 @@ class QueueReader:
         wanted = tuple(numbers)
         if not wanted:
             return {}
-        return {
-            row[0]: row
-            for row in self._execute(
-                "SELECT * FROM message WHERE seq IN carray(?)", (integers(wanted),)
-            )
-        }
+        query = "SELECT * FROM message WHERE seq IN carray(?)"
+        try:
+            rows = self._execute(query, (integers(wanted),)).fetchall()
+        except UnicodeDecodeError:
+            if len(wanted) == 1:
+                return {}
+            # One holds text that is none: each by itself, without that one.
+            alone = [self._messages((seq,)) for seq in wanted]
+            return {seq: row for one in alone for seq, row in one.items()}
+        return {row[0]: row for row in rows}
 
     def _recipients(self, numbers: Iterable[int]) -> dict[int, list[RecipientRow]]:
         found: dict[int, list[RecipientRow]] = {}
@@ -251,93 +332,21 @@ class QueueReader:
             ).fetchall()
         return found
 
-    def _whole(self, rows: Iterable[MessageRow]) -> Iterable[QueuedMessage]:
-        for row in rows:
-            body: Sequence[BodyRow] = self._execute(
-                "SELECT * FROM body WHERE seq = ?", (row[0],)
-            ).fetchall()
-            recipients = self._recipients((row[0],))[row[0]]
-            # Whatever left the queue between two queries is not due any more.
-            if body and recipients:
-                yield restore(row, body[0], recipients)
+    def _whole(self, row: MessageRow) -> QueuedMessage | None:
+        """Make a message of its rows, or None where it has left meanwhile.
 
+        Raises:
+            Exception: Of any kind, where they are none of a message.
 
-def _listed(selection: Selection, *, walk: bool) -> tuple[str, tuple[Any, ...]]:
-    """The query for the numbers of messages, in order; ``after`` is still to bind.
-
-    By destination and by state the recipients lead, since they are indexed by it; by
-    sender, messages are walked.
-
-    Args:
-        selection: What is wanted.
-        walk: Whether its state is so common that looking at recipients in order
-            finds a page sooner than sorting all that the index gives.
-
-    """
-    conditions: list[str] = []
-    bindings: list[Any] = []
-    if selection.ids:
-        conditions.append("m.id IN carray(?)")
-        bindings.append(blobs(one.octets for one in selection.ids))
-    if selection.sender:
-        conditions.append("m.reverse_path = ?")
-        bindings.append("" if selection.sender == "<>" else selection.sender)
-    if selection.destination:
-        conditions.append("r.destination = ?")
-        bindings.append(selection.destination)
-    if selection.state is not None:
-        # A plus keeps SQLite from the index on the state.
-        plus = "+" if walk or selection.destination else ""
-        conditions.append(f"{plus}r.state = ?")
-        bindings.append(int(selection.state))
-    number, tables = "m.seq", "message m"
-    if selection.destination or selection.state is not None:
-        number = f"r.key >> {INDEX_BITS}"
-        tables = f"recipient r CROSS JOIN message m ON m.seq = {number}"
-        conditions.append(f"r.key >= (? + 1) << {INDEX_BITS}")
-        order = "r.key"
-    else:
-        conditions.append("m.seq > ?")
-        order = "m.seq"
-    where = " AND ".join(conditions)
-    return (
-        f"SELECT {number} FROM {tables} WHERE {where} ORDER BY {order}",  # noqa: S608 - constants
-        tuple(bindings),
-    )
-
-
-def _list_entry(row: MessageRow, recipients: Sequence[RecipientRow]) -> ListedMessage:
-    states = {recipient[1] for recipient in recipients}
-    return ListedMessage(
-        id=str(MessageId(int.from_bytes(row[1], "big"))),
-        state=_message_state(states),
-        reverse_path=row[3],
-        recipients=[
-            ListedRecipient(
-                address=recipient[5],
-                state=_SHOWN[State(recipient[1])],
-                attempts=recipient[2],
-                next_attempt=_moment(recipient[3]) if recipient[1] in WAITING else None,
-                last_reply=recipient[6],
-            )
-            for recipient in recipients
-        ],
-        size_bytes=row[4],
-        received_at=_moment(row[2]),
-    )
-
-
-def _message_state(states: set[int]) -> str:
-    """The state that most wants an operator's eye."""
-    for state, name in (
-        (State.DEAD, "dead"),
-        (State.HELD, "held"),
-        (State.DEFERRED, "deferred"),
-    ):
-        if state in states:
-            return name
-    return "active"
-
-
-def _moment(unix_seconds: float) -> datetime:
-    return datetime.fromtimestamp(round(unix_seconds, 3), UTC)
+        """
+        body: Sequence[BodyRow] = self._execute(
+            "SELECT * FROM body WHERE seq = ?", (row[0],)
+        ).fetchall()
+        recipients = self._recipients((row[0],))[row[0]]
+        if body and recipients:
+            return restore(row, body[0], recipients)
+        query = "SELECT 1 FROM message WHERE seq = ?"
+        # Whatever left the queue between two queries left it whole.
+        if self._execute(query, (row[0],)).fetchall():
+            raise LookupError(f"it has no {'recipients' if body else 'content'}")
+        return None

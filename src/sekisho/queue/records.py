@@ -149,17 +149,35 @@ class Cursor:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A message that cannot be made of its rows.
+
+    Attributes:
+        number: Of the message in its file.
+        name: Its id, or what is known of it.
+        why: What is wrong with its rows.
+
+    """
+
+    number: int
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class DuePage:
     """Some of what is due, oldest first.
 
     Attributes:
         messages: May be empty where all on the page was to be skipped.
         cursor: Where to go on, or None where nothing more is due.
+        unreadable: Messages that are due and cannot be made of their rows.
 
     """
 
     messages: tuple[QueuedMessage, ...]
     cursor: Cursor | None
+    unreadable: tuple[Unreadable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,7 +223,7 @@ def restore(
             declared_bytes=facts.declared_bytes,
         ),
         Content(body[1], where, facts.skip),
-        row[2],
+        float(row[2]),
         facts.source,
     )
     return QueuedMessage(message, queued, facts.rule, facts.grant, facts.reason)
@@ -260,8 +260,8 @@ def _restore_recipient(row: RecipientRow) -> QueuedRecipient:
             _address_from(row[5]), notify, facts.notify_given, facts.original
         ),
         state=State(row[1]),
-        attempts=row[2],
-        next_attempt=row[3],
+        attempts=int(row[2]),
+        next_attempt=float(row[3]),
         last_reply=row[6],
         destination=row[4],
         rule=facts.rule,

@@ -18,7 +18,7 @@ from typing import cast
 
 import apsw
 
-from sekisho.queue.errors import QueueError
+from sekisho.queue.errors import DamagedError, QueueError
 from sekisho.queue.sqlite import Connection, connect
 
 VERSION = 3
@@ -142,9 +142,9 @@ def copy_pages(
         copy.close()
 
 
-def damaged(path: Path, error: Exception) -> QueueError:
+def damaged(path: Path, error: Exception) -> DamagedError:
     """What to say of a queue file that SQLite cannot read."""
-    return QueueError(
+    return DamagedError(
         f"the queue file {path} is damaged ({error})",
         "put it aside with its -wal file and restore a backup; keep it: much of it "
         "can still be read",

@@ -14,6 +14,7 @@ With the service stopped, a command uses the same class without `start`: it call
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -23,8 +24,8 @@ from sekisho.model.decision import Decision
 from sekisho.model.ids import MessageId
 from sekisho.model.message import Message
 from sekisho.queue.bodies import BodyFiles
-from sekisho.queue.errors import PutRefused, QueueError
-from sekisho.queue.file import QueueFile
+from sekisho.queue.errors import DamagedError, PutRefused, QueueError
+from sekisho.queue.file import DAMAGE, QueueFile
 from sekisho.queue.operations import (
     Act,
     Acted,
@@ -33,6 +34,7 @@ from sekisho.queue.operations import (
     Operation,
     Pause,
     Resume,
+    SetAside,
     StoredMessage,
 )
 from sekisho.queue.options import QueueOptions
@@ -48,6 +50,7 @@ from sekisho.queue.records import (
     Settled,
     Stats,
 )
+from sekisho.queue.salvage import MARK, Salvaged
 from sekisho.queue.schema import damaged
 from sekisho.queue.space import FreeSpace
 from sekisho.queue.writer import Writer
@@ -89,6 +92,8 @@ class Queue:
             self.reader = QueueReader(self._file.path)
             self.paused = self.reader.paused()
         except apsw.Error as error:
+            if isinstance(error, DAMAGE):
+                self._file.mark_damaged(error)
             self._file.close()
             raise damaged(self._file.path, error) from error
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="queue-reader")
@@ -100,10 +105,22 @@ class Queue:
         """Open a queue folder, or make it. The caller is its one owner.
 
         Raises:
-            QueueError: Another process owns it; its file is damaged, or newer.
+            QueueError: Another process owns it; its file is newer, or so damaged that
+                nothing in it can be read.
 
         """
-        return cls(folder, options or QueueOptions())
+        try:
+            return cls(folder, options or QueueOptions())
+        except DamagedError:
+            # What was met behind the file's first pages is salvaged at the next try.
+            if not (folder / MARK).exists():
+                raise
+            return cls(folder, options or QueueOptions())
+
+    @property
+    def salvaged(self) -> Salvaged | None:
+        """What came of a damaged file, where it was one."""
+        return self._file.salvaged
 
     @property
     def path(self) -> Path:
@@ -281,12 +298,16 @@ class Queue:
         max_bytes: int = 16 * 1024 * 1024,
         skip: Callable[[MessageId], bool] = lambda _id: False,
     ) -> DuePage:
-        """A page of what is due (see `QueueReader.due`)."""
-        return await self._read(
+        """A page of what is due (see `QueueReader.due`); what is unreadable is dead."""
+        page = await self._read(
             lambda: self.reader.due(
                 now, limit, after=after, max_bytes=max_bytes, skip=skip
             )
         )
+        if page.unreadable:
+            with suppress(PutRefused):  # Then it is set aside when it is next read.
+                await self._enter(SetAside(page.unreadable))
+        return page
 
     async def next_due_at(self, after: float) -> float | None:
         """When the next recipient becomes due after a moment, or None."""
@@ -329,7 +350,13 @@ class Queue:
 
     async def _read(self, query: Callable[[], _Value]) -> _Value:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._reading, query)
+        try:
+            return await loop.run_in_executor(self._reading, query)
+        except DAMAGE as error:
+            # The next start salvages what can be read; here more may be met any time.
+            self._file.mark_damaged(error)
+            self._writer.fail(f"the queue file is damaged ({error})")
+            raise damaged(self._file.path, error) from error
 
     # Without a loop
 

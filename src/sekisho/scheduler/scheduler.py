@@ -215,6 +215,14 @@ class Scheduler:
                 max_bytes=self._options.max_bytes,
                 skip=lambda message_id: message_id.value in self._flights,
             )
+            for one in page.unreadable:
+                self._given.emit(
+                    events.Alarm(
+                        about=f"unreadable message {one.name}",
+                        detail=one.why,
+                        hint="it is dead now and goes nowhere: sekisho queue show",
+                    )
+                )
             for queued in page.messages:
                 self._take_due(queued, now)
             cursor = page.cursor
