@@ -68,11 +68,12 @@ class Place:
         """The one that can be written to."""
         return self.folder / "state"
 
-    def entering(self, program: Path) -> list[str | Path]:
+    def entering(self, program: Path, *, network: bool = False) -> list[str | Path]:
         """A command that runs another one as root in there.
 
         Args:
             program: What `PROGRAM` is.
+            network: Whether it stays in the network of this machine.
 
         """
         # The interpreter may lie below a folder that is root's alone.
@@ -80,7 +81,7 @@ class Place:
         shut = [one for one in base.parents if not one.stat().st_mode & 0o001]
         paths = (base, shut[-1] if shut else "", self.folder / "keep")
         entered = ["sh", "-c", _ENTER, "sh", self.state, program, *paths]
-        return ["unshare", "-m", "-n", *entered]
+        return ["unshare", "-m", *([] if network else ["-n"]), *entered]
 
 
 @contextmanager

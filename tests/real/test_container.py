@@ -86,6 +86,16 @@ def test_the_variables_of_the_compose_file_give_a_closed_relay(tmp_path: Path) -
     assert closed(config)
 
 
+def test_the_variables_of_the_how_to_are_taken(tmp_path: Path) -> None:
+    write_secrets(tmp_path / "secrets")
+    page = (ROOT / "docs" / "howto" / "containers.md").read_text()
+    found = re.findall(r"^ {4}(SEKISHO_\w+)='(.*)'$", page, re.MULTILINE)
+    assert len(found) == 3
+    own = {key: text.replace(SECRETS, str(tmp_path / "secrets")) for key, text in found}
+    config = load_config(DEFAULTS, {"SEKISHO_HOSTNAME": "relay.example.com", **own})
+    assert closed(config)
+
+
 def test_ports_are_those_that_are_published_and_need_no_privilege(
     tmp_path: Path,
 ) -> None:

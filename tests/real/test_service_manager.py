@@ -4,16 +4,15 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from peers.service import Service
+from peers import confined
+from peers.service import COMMAND, Service
 from peers.sink import RecordingSink
 from real.messages import token
 from real.test_durability import (
@@ -111,62 +110,28 @@ def status_of(pid: int, key: str) -> list[str]:
     return line.split()
 
 
-@pytest.fixture
-def unprivileged() -> Iterator[tuple[Path, list[str | Path]]]:
-    """A folder of "nobody", and a command that may write to nothing else."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root to become somebody else")
-    folder = Path("/var/tmp") / f"sekisho-{token()}"
-    data = folder / "data"
-    data.mkdir(parents=True)
-    folder.chmod(0o755)
-    subprocess.run(["chown", "nobody", str(data)], check=True)
-    data.chmod(0o700)
-    # The interpreter may lie below a folder that is root's alone.
-    base = Path(sys.base_prefix)
-    shut = [one for one in base.parents if not one.stat().st_mode & 0o001]
-    keep = folder / "keep"
-    keep.mkdir()
-    script = 'set -e; mount --bind "$2" "$2"; '
-    if shut:
-        script += (
-            f'mount --bind "{base}" "{keep}"; '
-            f'mount -t tmpfs -o mode=755 tmpfs "{shut[-1]}"; mkdir -p "{base}"; '
-            f'mount --bind "{keep}" "{base}"; '
-        )
-    script += 'mount -o remount,bind,ro /; shift 2; exec "$@"'
-    within: list[str | Path] = [
-        "unshare",
-        "-m",
-        "sh",
-        "-c",
-        script,
-        "sh",
-        "-",
-        str(data),
-    ]
-    try:
-        yield folder, within
-    finally:
-        subprocess.run(["rm", "-rf", str(folder)], check=True)
-
-
 def test_started_as_root_it_serves_as_the_owner_of_its_data(
-    unprivileged: tuple[Path, list[str | Path]], sink: RecordingSink
+    sink: RecordingSink,
 ) -> None:
-    folder, within = unprivileged
-    settings = {**two_workers(sink), "data_dir": str(folder / "data")}
+    with confined.place() as place:
+        serve_as_the_owner_of(place, sink)
+
+
+def serve_as_the_owner_of(place: confined.Place, sink: RecordingSink) -> None:
+    folder, data = place.folder, place.state
+    within = place.entering(COMMAND.parents[1], network=True)
+    settings = {**two_workers(sink), "data_dir": str(data)}
     service = Service(folder, settings, within=within)
     for file in ("cert.pem", "key.pem", "sekisho.toml"):
         (folder / file).chmod(0o644)
     with service:
-        uid = (folder / "data").stat().st_uid
+        uid = data.stat().st_uid
         (ready,) = service.events("service.ready")
         for pid in (ready["pid"], *service.workers().values()):
             assert status_of(pid, "Uid") == [str(uid)] * 4
             assert status_of(pid, "CapEff") == ["0000000000000000"]
             assert status_of(pid, "NoNewPrivs") == ["1"]
-        owners = {one.lstat().st_uid for one in (folder / "data").rglob("*")}
+        owners = {one.lstat().st_uid for one in data.rglob("*")}
         assert owners - {0} == {uid}
         mark = token()
         hand_in(service, mark)
