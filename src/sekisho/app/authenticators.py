@@ -31,6 +31,7 @@ from sekisho.net.tls import verifying_context
 
 if TYPE_CHECKING:
     from sekisho.config.kerberos import Kerberos, Winbind
+    from sekisho.config.plugin import Plugin
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,12 @@ def _winbind(table: Table, given: Workshop) -> Authenticator:
     return build_winbind(cast("Winbind", table), given)
 
 
+def _plugin(table: Table, given: Workshop) -> Authenticator:
+    from sekisho.app.plugins import build_plugin  # noqa: PLC0415 - as above
+
+    return build_plugin(cast("Plugin", table), given)
+
+
 _BUILDERS: Mapping[str, Build] = {
     "kerberos": _kerberos,
     "winbind": _winbind,
@@ -114,7 +121,7 @@ _BUILDERS: Mapping[str, Build] = {
 def build_authenticators(given: Workshop) -> list[Authenticator]:
     """Build them, in the configuration's order; local accounts where it has none."""
     tables = given.config.authenticators or (Local(kind="local"),)
-    return [_BUILDERS[one.kind](one, given) for one in tables]
+    return [_BUILDERS.get(one.kind, _plugin)(one, given) for one in tables]
 
 
 def read_listed_accounts(config: Config) -> None:

@@ -13,6 +13,7 @@ from sekisho.config.fields import Name, text
 from sekisho.config.kerberos import Kerberos, Winbind
 from sekisho.config.ldap import Ldap
 from sekisho.config.oidc import Oidc
+from sekisho.config.plugin import Plugin, installed, plugin_mechanisms
 from sekisho.config.problems import did_you_mean, wrong
 from sekisho.config.table import Table
 
@@ -25,6 +26,12 @@ VERIFIES: Mapping[str, tuple[str, ...]] = {
     "winbind": ("NTLM",),
 }
 """The mechanisms that each kind can verify at best."""
+
+
+def mechanisms_of(kind: str) -> tuple[str, ...]:
+    """The mechanisms that a kind can verify at best."""
+    return VERIFIES[kind] if kind in VERIFIES else plugin_mechanisms(kind)
+
 
 MECHANISM_NAMES = (
     "EXTERNAL",
@@ -77,8 +84,9 @@ KINDS: dict[str, type[Table]] = {
 def _known_kind(value: object) -> object:
     # Before its other keys are looked at: they would all be called unknown.
     match value:
-        case {"kind": str(kind)} if kind not in KINDS:
-            raise wrong(f"{kind!r} is not known", did_you_mean(kind, KINDS))
+        case {"kind": str(kind)} if kind not in KINDS and kind not in installed():
+            known = [*KINDS, *installed()]
+            raise wrong(f"{kind!r} is not known", did_you_mean(kind, known))
         case _:
             return value
 
@@ -86,10 +94,13 @@ def _known_kind(value: object) -> object:
 def _kind_of(value: object) -> str:
     """The kind whose table reads it; one that says no kind is told so by any."""
     if isinstance(value, Table):
-        return cast("str", getattr(value, "kind", "local"))
+        kind = cast("str", getattr(value, "kind", "local"))
+        return kind if kind in KINDS else "plug-in"
     match value:
         case {"kind": str(kind)} if kind in KINDS:
             return kind
+        case {"kind": str(kind)} if kind in installed():
+            return "plug-in"
         case _:
             return "local"
 
@@ -101,7 +112,8 @@ Authenticator = Annotated[
     | Annotated[Certificate, Tag("certificate")]
     | Annotated[Ldap, Tag("ldap")]
     | Annotated[Kerberos, Tag("kerberos")]
-    | Annotated[Winbind, Tag("winbind")],
+    | Annotated[Winbind, Tag("winbind")]
+    | Annotated[Plugin, Tag("plug-in")],
     Discriminator(_kind_of),
     BeforeValidator(_known_kind),
 ]

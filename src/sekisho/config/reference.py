@@ -27,6 +27,7 @@ from sekisho.config import (
     ldap,
     oidc,
     outside,
+    plugin,
     via,
 )
 from sekisho.config.schema import SECTIONS, Section
@@ -58,6 +59,8 @@ _READ: Mapping[Callable[..., object], str] = {
     bounds.read_session: "table",
     kerberos.read_user_pattern: "address pattern",
     kerberos.read_realm: "realm",
+    plugin.read_options: "table",
+    fields.text: "text",
     ldap.read_server: "URL",
     ldap.read_dn: "DN",
     ldap.read_login: "DN",

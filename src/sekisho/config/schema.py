@@ -12,6 +12,7 @@ from sekisho.config.carriage import Delivery, Dns, Queue, Retry
 from sekisho.config.certificates import CertificateUser
 from sekisho.config.fields import Hostname, Mailbox, Many, Name, OwnDomainName, Some
 from sekisho.config.outside import FilePath
+from sekisho.config.plugin import Plugin
 from sekisho.config.table import Table
 from sekisho.config.tables import (
     BrakeTable,
@@ -133,6 +134,7 @@ SECTIONS = (
         Section(("authenticator",), f'[[authenticator]] kind = "{kind}"', table)
         for kind, table in KINDS.items()
     ),
+    Section(("authenticator",), '[[authenticator]] kind = "PLUG-IN"', Plugin),
     Section(("authenticator", "users"), "[[authenticator.users]]", CertificateUser),
     Section(("domains", "*"), '[domains."NAME"]', Domain),
     Section(("grant",), "[[grant]]", Grant),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from sekisho.config.authenticators import MECHANISM_NAMES, VERIFIES
+from sekisho.config.authenticators import MECHANISM_NAMES, VERIFIES, mechanisms_of
 from sekisho.config.lines import Place
 from sekisho.config.oidc import is_loopback
 from sekisho.config.problems import did_you_mean
@@ -49,7 +49,7 @@ def announcement(
         wanted: Its ``mechanisms``; empty where it names none.
 
     """
-    able = {name: frozenset(VERIFIES.get(kind, ())) for name, kind in kinds.items()}
+    able = {name: frozenset(mechanisms_of(kind)) for name, kind in kinds.items()}
     offered: list[str] = []
     left_out: dict[str, str] = {}
     for mechanism in MECHANISM_NAMES:
