@@ -97,8 +97,8 @@ async def test_what_is_readable_goes_on_and_the_rest_is_named(
         if f"number {number}" in named or str(mail.id) in named
     }
     assert readable | lost == {str(mail.id) for mail in mails}
-    # What is not damaged is not given up: a page holds some dozens of rows.
-    assert len(readable) > MESSAGES / 2
+    # A page of rows holds some dozens; one that leads to rows, some hundreds.
+    assert len(readable) > MESSAGES / 4
     for mail in mails:
         if str(mail.id) in readable:
             queued = await queue.get(mail.id)
