@@ -196,7 +196,7 @@ async def _move_all(
         await _store(queue, batch)
         await _run(thread, partial(left_over.forget, batch))
         moved += len(batch.whole)
-        queue.note_adopted(batch.whole)
+        queue.note_adopted()
 
 
 async def _store(queue: Queue, batch: _Batch) -> Answer:

@@ -39,6 +39,7 @@ from sekisho.queue.operations import (
 )
 from sekisho.queue.options import QueueOptions
 from sekisho.queue.reader import QueueReader
+from sekisho.queue.postponing import Postpone
 from sekisho.queue.records import (
     Action,
     Cursor,
@@ -99,6 +100,7 @@ class Queue:
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="queue-reader")
         self._watchers: list[Callable[[Action, Sequence[MessageId]], None]] = []
         self._pause_watchers: list[Callable[[], None]] = []
+        self._adoption_watchers: list[Callable[[], None]] = []
 
     @classmethod
     def open(cls, folder: Path, *, options: QueueOptions | None = None) -> "Queue":
@@ -146,6 +148,10 @@ class Queue:
     def watch_pauses(self, seen: Callable[[], None]) -> None:
         """Hear that `paused` has changed, on the loop."""
         self._pause_watchers.append(seen)
+
+    def watch_adoptions(self, seen: Callable[[], None]) -> None:
+        """Hear that there are messages of another queue now, on the loop."""
+        self._adoption_watchers.append(seen)
 
     def count_commits(self, count: Callable[[int, float], None]) -> None:
         """Hear of each commit, in the writer's thread: operations and seconds."""
@@ -201,6 +207,18 @@ class Queue:
         operation = self._file.settle(message_id, results, reports)
         return cast("asyncio.Future[Settled]", self._enter(operation))
 
+    async def postpone(self, wanted: Postpone) -> int | None:
+        """Put off a page of what is for a dead host.
+
+        Returns:
+            The greatest key looked at; None where none was left, or no room.
+
+        """
+        with suppress(PutRefused):
+            acted = cast("Acted", await self._enter(wanted))
+            return acted.last if acted.last >= 0 else None
+        return None
+
     async def adopt(self, messages: tuple[StoredMessage, ...]) -> None:
         """Store messages of another queue file, body files being linked already.
 
@@ -213,12 +231,10 @@ class Queue:
             raise PutRefused("free disk is below min_free_bytes")
         await self._enter(Adopt(self._file.numbers(len(messages)), messages))
 
-    def note_adopted(self, messages: Sequence[StoredMessage]) -> None:
-        """Have it looked for what is due, now that these are ours alone."""
-        ids = tuple(
-            MessageId(int.from_bytes(one.message[1], "big")) for one in messages
-        )
-        self._tell(Action.RETRY, Acted(0, ids, -1))
+    def note_adopted(self) -> None:
+        """Have it looked for what is due, now that adopted messages are ours alone."""
+        for seen in self._adoption_watchers:
+            seen()
 
     # Operators
 
@@ -297,11 +313,17 @@ class Queue:
         after: Cursor | None = None,
         max_bytes: int = 16 * 1024 * 1024,
         skip: Callable[[MessageId], bool] = lambda _id: False,
+        without: frozenset[str] = frozenset(),
     ) -> DuePage:
         """A page of what is due (see `QueueReader.due`); what is unreadable is dead."""
         page = await self._read(
             lambda: self.reader.due(
-                now, limit, after=after, max_bytes=max_bytes, skip=skip
+                now,
+                limit,
+                after=after,
+                max_bytes=max_bytes,
+                skip=skip,
+                without=without,
             )
         )
         if page.unreadable:

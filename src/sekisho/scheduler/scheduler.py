@@ -11,6 +11,9 @@ Promises:
 * First attempts run from memory; the store is read for retries, after a start, and for
   what did not fit into memory. Memory is bounded: above the bound `accept` leaves a
   message where it is safe anyhow, and it is loaded when there is room.
+* For a host that is being tried one message is read; the others stay in the store
+  (`_withheld`) until it is known whether it is there. What is there for a host that
+  is down is put off in bulk, except what a notice or a bounce is due for.
 * What is in flight is never loaded again; what left while a page was being read is
   known (`_left`), since that page may still show it as due.
 * An outcome goes to the store at once and rides in its next group.
@@ -22,6 +25,7 @@ Promises:
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from sekisho.model.decision import Verdict
@@ -76,8 +80,10 @@ class Scheduler:
         self._flights: dict[int, Flight] = {}
         self._bytes = 0
         self._left: set[int] = set()
+        self._withheld: set[Lane] = set()
         self._loading = False
         self._unstored: list[tuple[Flight, list[Result], Reports]] = []
+        self._without_room = False
         self._storing: set[asyncio.Future[Settled]] = set()
         self._bell = asyncio.Event()
         self._due_at = float("-inf")
@@ -85,6 +91,7 @@ class Scheduler:
         self._stopping = False
         queue.watch(self._operator_acted)
         queue.watch_pauses(self._pauses_changed)
+        queue.watch_adoptions(lambda: self._note_due(float("-inf")))
 
     def accept(self, message: Message) -> None:
         """Take a message that was just stored: its first attempt runs from memory.
@@ -208,12 +215,15 @@ class Scheduler:
                 self._more = True
                 return
             self._left.clear()
+            tried = {lane for lane in self._lanes.values() if lane.is_being_tried}
+            self._withheld |= tried
             page = await self._queue.due(
                 now,
                 self._options.page,
                 after=cursor,
                 max_bytes=self._options.max_bytes,
                 skip=lambda message_id: message_id.value in self._flights,
+                without=frozenset(lane.name for lane in tried),
             )
             for one in page.unreadable:
                 self._given.emit(
@@ -223,24 +233,56 @@ class Scheduler:
                         hint="it is dead now and goes nowhere: sekisho queue show",
                     )
                 )
+            crowded: set[Lane] = set()
             for queued in page.messages:
-                self._take_due(queued, now)
+                crowded |= self._take_due(queued, now)
+            for lane in crowded:
+                await self._put_off(lane)
+            if crowded:
+                continue  # Read the page again: without them.
+            self._ring_for_withheld()
             cursor = page.cursor
             if cursor is None:
                 return
 
-    def _take_due(self, queued: QueuedMessage, now: float) -> None:
+    async def _put_off(self, lane: Lane) -> None:
+        """Move all that the store holds for a dead host to its next step, unread."""
+        until, after, down = lane.down_until, -1, lane.down_by
+        lane.postponed = True
+        while down is not None and lane.down_until == until and after is not None:
+            put_off = self._judge.postponement(lane.name, down, until, lane.failures)
+            after = await self._queue.postpone(replace(put_off, after=after))
+
+    def _ring_for_withheld(self) -> None:
+        """Read the store again once it is known whether a host is there."""
+        known = [lane for lane in self._withheld if not lane.is_being_tried]
+        if known:
+            self._withheld.difference_update(known)
+            self._more = True
+            self._bell.set()
+
+    def _take_due(self, queued: QueuedMessage, now: float) -> set[Lane]:
+        """Take a message, unless it has to wait. Returns lanes that have a crowd."""
         value = queued.message.id.value
         if value in self._flights or value in self._left:
-            return
+            return set()
         due = [
             (one.index, one.recipient, one.attempts)
             for one in queued.recipients
             if _is_due(one, now)
         ]
-        if due:
+        sender = queued.message.envelope.reverse_path
+        lanes = {
+            self._lane(self._given.route(one.address, sender)) for _, one, _ in due
+        }
+        if lanes and all(lane.is_being_tried for lane in lanes):
+            self._withheld |= lanes
+            return set()
+        crowded = {lane for lane in lanes if lane.turns_away(now)}
+        if due and not crowded:
             told = (one.index for one in queued.recipients if one.delay_told_at)
             self._take(Flight(queued.message, frozenset(told)), due)
+        return crowded
 
     async def _sleep(self, now: float) -> None:
         # Not longer than a while: the clock may be set forward meanwhile.
@@ -279,6 +321,8 @@ class Scheduler:
         self, lane: Lane, job: Job, outcomes: Sequence[Outcome], seconds: float
     ) -> None:
         flight = job.flight
+        if self._withheld:
+            self._ring_for_withheld()
         if flight.withdrawn and not outcomes:
             self._job_ended(flight)
             return
@@ -310,6 +354,7 @@ class Scheduler:
         error = stored.exception()
         if isinstance(error, PutRefused):
             self._unstored.append((flight, results, reports))
+            self._without_room = True
             self._carriers.pause()
             return
         if error is not None:
@@ -317,6 +362,9 @@ class Scheduler:
             # finds these recipients as they were.
             self._carriers.pause()
             return
+        if self._without_room:
+            self._without_room = False
+            self._carriers.resume()
         settled = stored.result()
         for report, decision, kind in reports:
             self._given.emit(
@@ -399,8 +447,6 @@ class Scheduler:
     def _store_again(self) -> None:
         """Try what could not be stored for want of room."""
         unstored, self._unstored = self._unstored, []
-        if unstored:
-            self._carriers.resume()
         for flight, results, reports in unstored:
             self._store(flight, results, reports)
 
