@@ -1,5 +1,10 @@
 """A stolen account is braked, and a device's password is narrower than its owner's."""
 
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
+
 from peers.process import wait_for
 from peers.service import OWN, Service, plain_settings
 from peers.sink import RecordingSink
@@ -86,3 +91,47 @@ def test_an_app_password_works_over_the_wire_until_it_is_revoked(
         client.starttls()
         assert client.login(USER, made["password"]).code == 535
     wait_for("nothing left behind", lambda: service.queue() == [])
+
+
+class Hook(BaseHTTPRequestHandler):
+    """Keeps what is posted; the first answer is a failure."""
+
+    told: ClassVar[list[dict[str, str]]] = []
+
+    def do_POST(self) -> None:
+        """Take an alarm."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.told.append(json.loads(body))
+        self.send_response(500 if len(self.told) == 1 else 204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Say nothing."""
+
+
+def test_alarms_reach_a_webhook_also_when_it_fails_once(
+    serve: Serve, sink: RecordingSink
+) -> None:
+    sink.answer = taking
+    Hook.told.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        settings = plain_settings(sink.url)
+        settings["brake"] = {"messages_per_hour": 1}
+        port = server.server_address[1]
+        settings["observe"] = {"webhook": f"http://127.0.0.1:{port}/a-secret"}
+        service = serve(settings)
+        send(service)
+        send(service)
+
+        def told_of_it() -> list[dict[str, str]]:
+            return [one for one in Hook.told if one["about"] == f"account {USER}"]
+
+        wait_for("the alarm", told_of_it, 20.0)
+        # What was answered 500 comes again.
+        wait_for("it again", lambda: Hook.told.count(Hook.told[0]) > 1, 20.0)
+        server.shutdown()
+    (one, *_) = told_of_it()
+    assert one["host"] == "relay.test"
+    assert "its mail is held" in one["detail"]
+    assert "a-secret" not in service.log_file.read_text()

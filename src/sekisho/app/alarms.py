@@ -1,5 +1,6 @@
 """The latest alarm of each kind, for `sekisho ping`."""
 
+from sekisho.app.webhook import Webhook
 from sekisho.app.wiring import unix_seconds
 from sekisho.observe.events import Alarm
 
@@ -13,13 +14,17 @@ ALARM_SECONDS = 3600.0
 class Alarms:
     """What an operator has to look at."""
 
-    def __init__(self) -> None:
+    def __init__(self, webhook: Webhook | None = None) -> None:
+        self._webhook = webhook
         self._by_matter: dict[str, tuple[float, str]] = {}
 
     def note(self, alarm: Alarm) -> None:
-        """Remember an alarm, and forget the one before about the same matter."""
+        """Remember an alarm in place of one about the same matter, and pass it on."""
+        now = unix_seconds()
         self._by_matter.pop(alarm.about, None)
-        self._by_matter[alarm.about] = (unix_seconds(), alarm.detail)
+        self._by_matter[alarm.about] = (now, alarm.detail)
+        if self._webhook is not None:
+            self._webhook.tell(alarm, now)
         if len(self._by_matter) > MAX_ALARMS:
             del self._by_matter[next(iter(self._by_matter))]
 

@@ -2,6 +2,7 @@
 
 from sekisho.app.alarms import Alarms
 from sekisho.app.watch import STDOUT
+from sekisho.app.webhook import MATTER, WEBHOOK_HINT, webhook_of
 from sekisho.app.wiring import unix_seconds
 from sekisho.config.schema import Config
 from sekisho.observe.events import Alarm, Event
@@ -14,7 +15,9 @@ class Bulletin:
 
     def __init__(self, config: Config, log_lock: int) -> None:
         self._log = Log(in_turn(STDOUT, log_lock), LogFormat(config.observe.log))
-        self._alarms = Alarms()
+        self._alarms = Alarms(
+            webhook_of(config, lambda why: self.alarm(MATTER, why, WEBHOOK_HINT))
+        )
         self.metrics = Metrics()
 
     def emit(self, event: Event) -> None:

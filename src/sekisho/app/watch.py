@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from sekisho.app.alarms import Alarms
 from sekisho.app.storage import timeline_path
+from sekisho.app.webhook import MATTER, WEBHOOK_HINT, Webhook, webhook_of
 from sekisho.app.wiring import unix_seconds
 from sekisho.config.schema import Config
 from sekisho.observe.events import Alarm, Event
@@ -41,12 +42,17 @@ class Watch:
     """Where everything that happens is written down."""
 
     def __init__(
-        self, observer: Observer, log: Log, timeline: Timeline, metrics: Metrics
+        self,
+        observer: Observer,
+        log: Log,
+        timeline: Timeline,
+        metrics: Metrics,
+        webhook: Webhook | None = None,
     ) -> None:
         self._observer = observer
         self._log = log
         self._timeline = timeline
-        self._alarms = Alarms()
+        self._alarms = Alarms(webhook)
         self.metrics = metrics
         self.figures = QueueFigures()
 
@@ -71,7 +77,12 @@ class Watch:
         timeline.start()
         closing.callback(timeline.close)
         observer = Observer(log, metrics, timeline, unix_seconds)
-        watch = cls(observer, log, timeline, metrics)
+        webhook = webhook_of(
+            config, lambda why: alarms.append(Alarm(MATTER, why, WEBHOOK_HINT))
+        )
+        if webhook is not None:
+            closing.callback(webhook.close)
+        watch = cls(observer, log, timeline, metrics, webhook)
         metrics.show_queue(lambda: watch.figures)
         queue.count_commits(metrics.committed)
         metrics.show_losses(watch.losses)

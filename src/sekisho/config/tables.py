@@ -10,6 +10,7 @@ from ipaddress import IPv4Address
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
+from pydantic_core import PydanticCustomError
 
 from sekisho.config.authenticators import MechanismName
 from sekisho.config.bounds import (
@@ -30,7 +31,15 @@ from sekisho.config.fields import (
     join_clients,
     member,
 )
-from sekisho.config.outside import FilePath, Recipients, RecipientsOf, SecretText
+from sekisho.config.oidc import read_url
+from sekisho.config.outside import (
+    FilePath,
+    Recipients,
+    RecipientsOf,
+    Secret,
+    SecretText,
+)
+from sekisho.config.problems import wrong
 from sekisho.config.table import Table
 from sekisho.config.via import SmarthostServer, Via
 from sekisho.model.address import ANY_ADDRESS
@@ -50,6 +59,15 @@ Who = Annotated[
     Many[WhoItem], Some, BeforeValidator(_one_or_many), AfterValidator(join_clients)
 ]
 AnyoneElse = (ANY_ADDRESS,)
+
+
+def read_webhook(secret: Secret) -> Secret:
+    """See that it is a URL; it is not shown, since a secret may stand in it."""
+    try:
+        read_url(secret.reveal())
+    except PydanticCustomError as error:
+        raise wrong("is no https:// URL") from error
+    return secret
 
 
 class Listener(Table):
@@ -313,6 +331,8 @@ class Observe(Table):
     Attributes:
         metrics: Address and port on which ``/metrics`` is served; off if left out.
         log: ``json``, one event a line, or ``text`` for people.
+        webhook: Each alarm is sent there as JSON (``https://``), so that operators hear
+            of it outside of mail. A text, ``{ file = "…" }`` or ``{ env = "…" }``.
         timeline_days: How long the timelines of messages are kept.
         timeline_bytes: How large their store may grow.
 
@@ -322,6 +342,7 @@ class Observe(Table):
     log: Annotated[Literal["json", "text"], PlainValidator(choice("json", "text"))] = (
         "json"
     )
+    webhook: Annotated[SecretText, AfterValidator(read_webhook)] | None = None
     timeline_days: Annotated[int, Field(ge=0, le=3660)] = 30
     timeline_bytes: Annotated[int, Field(ge=1024 * 1024)] = 1024 * 1024 * 1024
 
