@@ -215,6 +215,11 @@ class _Salvage:
             raise damaged(self._folder / "queue.db", ValueError("no message in it"))
         for number in sorted(others | self._known(walk, done)):
             self._name(number, "its row cannot be read")
+        if walk.cut is not None:
+            first, after = walk.cut
+            self._lines.append(
+                f"numbers {first} to {after}: not all could be asked for"
+            )
         self._copy_pauses()
         self._new.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         self._move_bodies()
