@@ -158,7 +158,7 @@ def test_killed_at_any_moment_nothing_is_lost_and_nothing_doubled(
             assert running.stdout is not None
             assert running.stdout.readline() == b"ready\n"
             with contextlib.suppress(subprocess.TimeoutExpired):
-                running.wait(chance.uniform(0.01, 0.5))
+                running.wait(chance.uniform(0.01, 0.12))
             kills += running.poll() is None
             running.send_signal(signal.SIGKILL)
     assert kills >= 3
