@@ -150,7 +150,8 @@ async def test_a_local_account_must_be_there_and_enabled(
     assert keeper.is_current(answer.identity)
     store.disable(NAME)
     assert not keeper.is_current(answer.identity)
-    assert isinstance(await show(keeper, shown), Rejected)
+    answer = await show(keeper, shown)
+    assert answer == Rejected("certificate: the account is disabled", NAME)
     store.enable(NAME)
     assert not keeper.is_current(answer.identity)  # it has changed since
     assert isinstance(await show(keeper, shown), Verified)
