@@ -150,8 +150,8 @@ async def test_a_local_account_must_be_there_and_enabled(
     assert keeper.is_current(answer.identity)
     store.disable(NAME)
     assert not keeper.is_current(answer.identity)
-    answer = await show(keeper, shown)
-    assert answer == Rejected("certificate: the account is disabled", NAME)
+    disabled = Rejected("certificate: the account is disabled", NAME)
+    assert await show(keeper, shown) == disabled
     store.enable(NAME)
     assert not keeper.is_current(answer.identity)  # it has changed since
     assert isinstance(await show(keeper, shown), Verified)
