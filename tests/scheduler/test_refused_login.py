@@ -54,3 +54,14 @@ async def test_host_that_is_down_for_our_login_holds_too(world: World) -> None:
         await world.pass_time(3600)
     assert await world.state(mail) is State.HELD
     assert world.seen(events.Failed) == []
+
+
+@pytest.mark.asyncio
+async def test_mail_that_is_held_together_is_one_alarm(world: World) -> None:
+    world.refusal = REFUSED
+    mails = [await world.send(message()) for _ in range(5)]
+    await world.settled()
+    for _ in range(98):
+        await world.pass_time(1800)
+    assert {await world.state(mail) for mail in mails} == {State.HELD}
+    assert [one.about for one in world.seen(events.Alarm)].count(HELD) == 1

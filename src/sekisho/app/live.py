@@ -77,6 +77,10 @@ class Outward:
         """Write a report, for the scheduler."""
         return self._reporter.report(kind, message, affected)
 
+    def copy(self, report: Message) -> tuple[Message, Decision] | None:
+        """Copy a bounce to the postmaster, for the scheduler."""
+        return self._reporter.copy(report)
+
     async def _close(self) -> None:
         await self._callout.close()
         if self._old is not self._callout:

@@ -2,10 +2,12 @@
 
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from sekisho.model.address import Address
 from sekisho.model.content import InlineBody
 from sekisho.model.decision import Decision
+from sekisho.model.envelope import Notify, Recipient
 from sekisho.model.ids import MessageId
 from sekisho.model.message import Message
 from sekisho.policy.admission import admit_report
@@ -19,7 +21,7 @@ from sekisho.report.case import (
     Original,
     WholeMessage,
 )
-from sekisho.report.texts import Kind
+from sekisho.report.texts import Kind, Language
 from sekisho.wire.header import header_end
 
 MAX_HEADER_BYTES = 256 * 1024
@@ -29,13 +31,16 @@ _BOUNDARY_BITS = 128
 class Reporter:
     """Makes reports in our name."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one thing it is told
         self,
         hostname: str,
         bodies: BodyFiles,
         new_id: Callable[[float], MessageId],
         clock: Callable[[], float],
-        expire_seconds: float,
+        expire_seconds: Callable[[str], float],
+        *,
+        language: Language = Language.ENGLISH,
+        copy_to: Address | None = None,
     ) -> None:
         """Make reports.
 
@@ -44,7 +49,9 @@ class Reporter:
             bodies: Where bodies in files are read.
             new_id: Makes message ids.
             clock: Unix seconds.
-            expire_seconds: How long mail is tried.
+            expire_seconds: How long mail for a domain is tried.
+            language: Of the part for people.
+            copy_to: Who gets a copy of each bounce, if anybody.
 
         """
         self._hostname = hostname
@@ -52,6 +59,8 @@ class Reporter:
         self._new_id = new_id
         self._clock = clock
         self._expire_seconds = expire_seconds
+        self._language = language
+        self._copy_to = copy_to
 
     def report(
         self, kind: Kind, message: Message, affected: Sequence[Affected]
@@ -80,7 +89,12 @@ class Reporter:
                 author=Address("postmaster", self._hostname),
                 now=now,
                 random_bits=secrets.randbits(_BOUNDARY_BITS),
-                retry_until=message.received_at + self._expire_seconds,
+                retry_until=message.received_at
+                + min(
+                    self._expire_seconds(one.recipient.address.domain)
+                    for one in affected
+                ),
+                language=self._language,
             )
         )
         if isinstance(made, NoReport):
@@ -88,6 +102,18 @@ class Reporter:
         decision = admit_report(made.envelope)
         source = f"report on {message.id}"
         return Message(id_, made.envelope, made.content, now, source), decision
+
+    def copy(self, report: Message) -> tuple[Message, Decision] | None:
+        """Make a bounce once more, for the postmaster, where that is wanted."""
+        to, envelope = self._copy_to, report.envelope
+        if to is None or envelope.recipients[0].address == to:
+            return None
+        now = self._clock()
+        recipient = Recipient(to, Notify.NEVER, notify_given=True)
+        own = replace(envelope, recipients=(recipient,))
+        source = f"copy of {report.id}"
+        copied = Message(self._new_id(now), own, report.content, now, source)
+        return copied, admit_report(own)
 
     def _original(self, message: Message) -> Original:
         content = message.content

@@ -20,9 +20,10 @@ from sekisho.auth.accounts import AccountStore
 from sekisho.auth.gatekeeper import Gatekeeper, GatekeeperOptions
 from sekisho.auth.hashing import HashingPool
 from sekisho.auth.lockout import Lockout, LockoutRules, Success
+from sekisho.config.carriage import Queue, QueueDomain
 from sekisho.config.schema import Config
 from sekisho.config.tables import Listener
-from sekisho.config.values import SUBMIT_LISTENER, routes, session_limits
+from sekisho.config.values import SUBMIT_LISTENER, postmaster_of, routes, session_limits
 from sekisho.delivery.callout import Callout, CalloutOptions
 from sekisho.delivery.courier import Courier, CourierOptions, CourierTools
 from sekisho.delivery.mx import OwnHost
@@ -32,7 +33,8 @@ from sekisho.model.rules import IPAddress, Role, TlsMode
 from sekisho.net.dns import DnsOptions, DnsResolver
 from sekisho.net.tls import opportunistic_context, verifying_context
 from sekisho.queue.bodies import BodyFiles
-from sekisho.scheduler.options import SchedulerOptions
+from sekisho.report.texts import Language
+from sekisho.scheduler.options import Patience, SchedulerOptions
 from sekisho.scheduler.schedule import RetryRule
 from sekisho.server.services import ListenerContext
 from sekisho.session.client_events import ClientTimeouts
@@ -173,8 +175,16 @@ def callout(config: Config, way: Courier) -> Callout:
 
 def report_maker(config: Config, bodies: BodyFiles) -> ReportMaker:
     """Who writes bounces and notices."""
-    expire_seconds = 3600 * config.queue.expire_hours
-    return ReportMaker(config.hostname, bodies, new_id, unix_seconds, expire_seconds)
+    patience = schedule(config, 1).patience
+    return ReportMaker(
+        config.hostname,
+        bodies,
+        new_id,
+        unix_seconds,
+        lambda domain: patience(domain).expire_seconds,
+        language=Language(config.report.language),
+        copy_to=postmaster_of(config) if config.report.copy_to_postmaster else None,
+    )
 
 
 def schedule(config: Config, carriers: int) -> SchedulerOptions:
@@ -188,7 +198,21 @@ def schedule(config: Config, carriers: int) -> SchedulerOptions:
         },
         expire_seconds=3600 * config.queue.expire_hours,
         delay_notice_seconds=3600 * config.queue.delay_notice_hours,
+        by_domain={
+            name: _patience(config.queue, name, one)
+            for name, one in config.queue.domains.items()
+        },
         max_carriers_per_destination=carriers,
+    )
+
+
+def _patience(queue: Queue, name: str, own: QueueDomain) -> Patience:
+    expire, notice = own.expire_hours, own.delay_notice_hours
+    return Patience(
+        f'[queue.domains."{name}"]',
+        3600 * (queue.expire_hours if expire is None else expire),
+        3600 * (queue.delay_notice_hours if notice is None else notice),
+        tuple(60 * one for one in own.retry_minutes),
     )
 
 

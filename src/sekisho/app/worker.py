@@ -130,6 +130,7 @@ class Worker:
                 courier=self._outward,
                 route=self._roads.choose,
                 report=self._outward.report,
+                copy=self._outward.copy,
                 emit=watch.emit,
                 clock=unix_seconds,
                 neighbours=self._sharing.neighbours,

@@ -1,11 +1,11 @@
 """The tables of how mail is carried on: when it is tried, how hosts are met."""
 
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, PlainValidator
 
-from sekisho.config.fields import Bind, Many
+from sekisho.config.fields import Bind, Many, choice, read_own_domain, text
 from sekisho.config.problems import wrong
 from sekisho.config.tables import Seconds, Some, Table
 
@@ -52,6 +52,33 @@ class Retry(Table):
     other: Intervals = ()
 
 
+def _domain_pattern(value: object) -> str:
+    """Read a domain's name, or ``*.`` and the name of what is above it."""
+    given = text(value)
+    below = given.removeprefix("*.")
+    return given[: len(given) - len(below)] + read_own_domain(below)
+
+
+DomainPattern = Annotated[str, PlainValidator(_domain_pattern)]
+
+
+class QueueDomain(Table):
+    """What differs for recipients of a domain, or with ``"*.NAME"`` of all below it.
+
+    The nearest one holds; what is left out is as in ``[queue]``.
+
+    Attributes:
+        expire_hours: After this the sender gets a bounce.
+        delay_notice_hours: After this the sender is told, once; 0 is never.
+        retry_minutes: Between attempts, whatever the cause.
+
+    """
+
+    expire_hours: Annotated[float, Field(gt=0, le=31 * 24)] | None = None
+    delay_notice_hours: Annotated[float, Field(ge=0, le=31 * 24)] | None = None
+    retry_minutes: Intervals = ()
+
+
 class Queue(Table):
     """How long mail is tried.
 
@@ -61,6 +88,7 @@ class Queue(Table):
         expire_hours: After this the sender gets a bounce.
         delay_notice_hours: After this the sender is told, once, that the message is
             delayed and still being tried; 0 is never.
+        domains: By recipients' domain: the tables ``[queue.domains."NAME"]``.
 
     """
 
@@ -68,6 +96,22 @@ class Queue(Table):
     retry: Retry = Field(default_factory=Retry)
     expire_hours: Annotated[float, Field(gt=0, le=31 * 24)] = 48
     delay_notice_hours: Annotated[float, Field(ge=0, le=31 * 24)] = 4
+    domains: dict[DomainPattern, QueueDomain] = Field(
+        default_factory=dict[str, QueueDomain]
+    )
+
+
+class Report(Table):
+    """Bounces and notices.
+
+    Attributes:
+        language: Of the words for people.
+        copy_to_postmaster: Whether the postmaster gets a copy of each bounce.
+
+    """
+
+    language: Annotated[Literal["en", "ja"], PlainValidator(choice("en", "ja"))] = "en"
+    copy_to_postmaster: bool = False
 
 
 class Delivery(Table):

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from sekisho.config.authenticators import KINDS, Authenticator, Local
 from sekisho.config.bounds import AllBounds, GivenBounds, SessionBounds
-from sekisho.config.carriage import Delivery, Dns, Queue, Retry
+from sekisho.config.carriage import Delivery, Dns, Queue, QueueDomain, Report, Retry
 from sekisho.config.certificates import CertificateUser
 from sekisho.config.fields import Hostname, Mailbox, Many, Name, OwnDomainName, Some
 from sekisho.config.outside import FilePath
@@ -68,6 +68,7 @@ class Config(Table):
         smarthosts: See ``[smarthost.NAME]``.
         routes: See ``[[route]]``.
         queue: See ``[queue]``.
+        report: See ``[report]``.
         delivery: See ``[delivery]``.
         dns: See ``[dns]``.
         lockout: See ``[lockout]``.
@@ -99,6 +100,7 @@ class Config(Table):
     )
     routes: Many[RouteTable] = Field(default=(), alias="route")
     queue: Queue = Queue()
+    report: Report = Report()
     delivery: Delivery = Delivery()
     dns: Dns = Dns()
     lockout: Lockout = Lockout()
@@ -143,6 +145,8 @@ SECTIONS = (
     Section(("limits",), "[limits]", AllBounds),
     Section(("queue",), "[queue]", Queue),
     Section(("queue", "retry"), "[queue.retry]", Retry),
+    Section(("queue", "domains", "*"), '[queue.domains."NAME"]', QueueDomain),
+    Section(("report",), "[report]", Report),
     Section(("delivery",), "[delivery]", Delivery),
     Section(("dns",), "[dns]", Dns),
     Section(("lockout",), "[lockout]", Lockout),

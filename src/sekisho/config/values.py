@@ -58,7 +58,7 @@ def rules(
     """
     return model.Rules(
         hostname=config.hostname,
-        postmaster=_postmaster(config),
+        postmaster=postmaster_of(config),
         listeners={one.name: _listener_rule(one) for one in config.listeners}
         | {SUBMIT_LISTENER: _SUBMIT_RULE},
         domains=_own_domains(config),
@@ -165,7 +165,8 @@ def _quota(one: Grant | Listener) -> model.Quota:
 # -- own domains ----------------------------------------------------------------------
 
 
-def _postmaster(config: Config) -> Address:
+def postmaster_of(config: Config) -> Address:
+    """Who gets the mail for ``postmaster``."""
     if config.postmaster is not None:
         return config.postmaster
     return Address("postmaster", next(iter(config.domains), config.hostname))

@@ -24,6 +24,7 @@ from sekisho.queue.operations import (
     SetAside,
     Settle,
 )
+from sekisho.queue.postponing import Postpone, postpone
 from sekisho.queue.records import UNFINISHED, WAITING, Action, Result, Settled, State
 from sekisho.queue.rows import INDEX_MASK, PreparedMessage, released_facts
 from sekisho.queue.schema import INDEX_BITS
@@ -100,6 +101,9 @@ class Group:
                 return self._act(one)
             case Release():
                 return self._release(one)
+            case Postpone():
+                last = postpone(self._connection, one)
+                return Acted(0, (), -1 if last is None else last)
             case Pause() | Resume() | Adopt() | Forget() | SetAside():
                 return self._carry_out(one)
             case _:

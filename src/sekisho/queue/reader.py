@@ -5,6 +5,7 @@ reader would keep the WAL from being reset. Nothing here walks over bodies, and 
 is longer than it was asked to be.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -47,6 +48,11 @@ SELECT key, next_attempt FROM (
 """
 """Two walks over one index, merged as they go: nothing is sorted."""
 
+_DUE_WITHOUT = _DUE.replace(
+    "next_attempt <= ?3",
+    "next_attempt <= ?3 AND destination NOT IN (SELECT value FROM json_each(?5))",
+)
+
 _NEXT_DUE = """
 SELECT min(at) FROM (
   SELECT min(next_attempt) AS at FROM recipient WHERE state = 0 AND next_attempt > ?1
@@ -80,6 +86,7 @@ class QueueReader:
         after: Cursor | None,
         max_bytes: int,
         skip: Callable[[MessageId], bool],
+        without: frozenset[str] = frozenset(),
     ) -> DuePage:
         """A page of what is due.
 
@@ -89,12 +96,16 @@ class QueueReader:
             after: Where the page before ended.
             max_bytes: The page ends once its messages hold so much inline.
             skip: Messages not to be read: those that are in memory already.
+            without: Destinations whose mail is left out.
 
         """
         start = after or Cursor(float("-inf"), 0)
-        keys = self._execute(
-            _DUE, (start.next_attempt, start.key, now, limit)
-        ).fetchall()
+        bindings = (start.next_attempt, start.key, now, limit)
+        if without:
+            left_out = json.dumps(sorted(without))
+            keys = self._execute(_DUE_WITHOUT, (*bindings, left_out)).fetchall()
+        else:
+            keys = self._execute(_DUE, bindings).fetchall()
         rows = self._messages({key >> INDEX_BITS for key, _ in keys})
         taken: list[int] = []
         missing: list[int] = []

@@ -38,8 +38,8 @@ from sekisho.queue.operations import (
     StoredMessage,
 )
 from sekisho.queue.options import QueueOptions
-from sekisho.queue.reader import QueueReader
 from sekisho.queue.postponing import Postpone
+from sekisho.queue.reader import QueueReader
 from sekisho.queue.records import (
     Action,
     Cursor,

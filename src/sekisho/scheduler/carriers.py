@@ -13,6 +13,7 @@ from contextlib import suppress
 from sekisho.delivery.carrier import Carrier
 from sekisho.model.outcome import Cause, Deferred, Failed, Outcome
 from sekisho.model.reply import Reply, printable
+from sekisho.model.route import MxRoute
 from sekisho.observe import events
 from sekisho.scheduler.flight import Job
 from sekisho.scheduler.lane import Lane
@@ -268,7 +269,8 @@ class Carriers:
             lane.bears_less(begun, asyncio.get_running_loop().time())
             lane.limit = min(lane.limit, lane.connected)
             return
-        wait = self._options.interval(lane.failures + 1, retry_rule(outcome))
+        domain = lane.destination.domain if _by_mx(lane) else ""
+        wait = self._options.interval(lane.failures + 1, retry_rule(outcome), domain)
         until = self._given.clock() + wait
         lane.went_down(outcome, until)
         self._neighbours.went_down(lane.name, Down(outcome, until, lane.failures))
@@ -318,3 +320,7 @@ class Carriers:
         )
         reply = Reply(451, "4.3.0", (printable(f"Internal error ({what})"),))
         return Deferred(Cause.LOCAL, reply)
+
+
+def _by_mx(lane: Lane) -> bool:
+    return isinstance(lane.destination.route, MxRoute)

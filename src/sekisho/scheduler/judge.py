@@ -26,12 +26,13 @@ from sekisho.model.outcome import Cause, Deferred, Delivered, Failed, Outcome
 from sekisho.model.reply import Reply, printable
 from sekisho.model.route import HostRoute, MxRoute
 from sekisho.observe import events
+from sekisho.queue.postponing import Postpone
 from sekisho.queue.records import Result, State
 from sekisho.report.case import Affected
 from sekisho.report.texts import Kind
 from sekisho.scheduler.flight import Job
 from sekisho.scheduler.lane import Lane
-from sekisho.scheduler.options import SchedulerOptions, Surroundings
+from sekisho.scheduler.options import Patience, SchedulerOptions, Surroundings
 from sekisho.scheduler.schedule import RetryRule, cause_of, retry_rule
 
 _NEVER = float("inf")
@@ -96,7 +97,7 @@ class Judge:
         """What to store of one recipient; notes down who is to be told."""
         job, now = attempt.job, attempt.now
         recipient = job.recipients[place]
-        if isinstance(outcome, Deferred) and now >= self._expires_at(job):
+        if isinstance(outcome, Deferred) and now >= self._expires_at(job, place):
             if outcome.cause is Cause.UPSTREAM_AUTH:
                 return self._hold(attempt, place, outcome)
             # What an operator keeps back does not run out of time meanwhile.
@@ -117,12 +118,16 @@ class Judge:
             case _:
                 assert_never(outcome)
 
-    def _expires_at(self, job: Job) -> float:
-        return job.flight.message.received_at + self._options.expire_seconds
+    def _patience(self, job: Job, place: int) -> Patience:
+        return self._options.patience(job.recipients[place].address.domain)
+
+    def _expires_at(self, job: Job, place: int) -> float:
+        patience = self._patience(job, place)
+        return job.flight.message.received_at + patience.expire_seconds
 
     def _notice_at(self, job: Job, place: int) -> float:
         """When the sender is to be told that a recipient is late (unix seconds)."""
-        flight, wait = job.flight, self._options.delay_notice_seconds
+        flight, wait = job.flight, self._patience(job, place).delay_notice_seconds
         if not wait or job.indexes[place] in flight.delay_told:
             return _NEVER
         if isinstance(flight.message.envelope.reverse_path, NullPath):
@@ -136,19 +141,40 @@ class Judge:
             at = self._later(now, self._options.paused_seconds)
         else:
             at = self._by_schedule(attempt, place, retry_rule(outcome))
-            at = min(at, self._expires_at(job))
+            at = min(at, self._expires_at(job, place))
         notice_at = self._notice_at(job, place)
         return min(at, notice_at) if notice_at > now else at
 
     def _by_schedule(self, attempt: _Attempt, place: int, rule: RetryRule) -> float:
         options, lane = self._options, attempt.lane
         tries = attempt.job.attempts[place] + 1
-        at = self._later(attempt.now, options.interval(tries, rule))
+        domain = attempt.job.recipients[place].address.domain
+        at = self._later(attempt.now, options.interval(tries, rule, domain))
         if at < lane.down_until < _NEVER:
             # Not before the lane's own next try, and not all of it in one moment.
             spread = options.interval(max(1, lane.failures), rule) * options.jitter
             at = lane.down_until + spread * self._given.chance()
         return at
+
+    def postponement(
+        self, destination: str, down: Deferred, until: float, failures: int
+    ) -> Postpone:
+        """What becomes of mail in the store while its host is down."""
+        options, rules = self._options, self._options.patiences()
+        wait = options.interval(max(1, failures), retry_rule(down))
+        notices = [
+            one.delay_notice_seconds for one in rules if one.delay_notice_seconds
+        ]
+        last = until + wait * options.jitter
+        return Postpone(
+            destination,
+            until,
+            last,
+            _last_reply(down),
+            cause_of(down),
+            expires_after=last - min(one.expire_seconds for one in rules),
+            notice_after=last - min(notices, default=_NEVER),
+        )
 
     def _later(self, now: float, wait: float) -> float:
         return now + wait + wait * self._options.jitter * self._given.chance()
@@ -180,16 +206,18 @@ class Judge:
 
     def _hold(self, attempt: _Attempt, place: int, outcome: Deferred) -> Result:
         """Keep what our refused login kept back: its sender is not to blame."""
-        job, said = attempt.job, _last_reply(outcome)
-        self._emit(
-            events.Alarm(
-                about="mail is held, since a next host refuses our login",
-                detail=f"{job.flight.name} to {job.recipients[place].address}"
-                f" by {attempt.lane.name}: {said}",
-                hint="mend the login in [smarthost.NAME], then sekisho queue release;"
-                " sekisho queue list --state held shows it",
+        job, said, lane = attempt.job, _last_reply(outcome), attempt.lane
+        if not lane.held_told:
+            lane.held_told = True  # One alarm for all of it.
+            self._emit(
+                events.Alarm(
+                    about="mail is held, since a next host refuses our login",
+                    detail=f"{job.flight.name} to {job.recipients[place].address}"
+                    f" by {lane.name}, and whatever follows it: {said}",
+                    hint="mend the login in [smarthost.NAME], then sekisho queue"
+                    " release; sekisho queue list --state held shows it",
+                )
             )
-        )
         return Result(job.indexes[place], State.HELD, said, cause=cause_of(outcome))
 
     def _fail(self, attempt: _Attempt, place: int, outcome: Failed) -> Result:
@@ -246,6 +274,8 @@ class Judge:
             return False
         if written is not None:
             reports.append((*written, kind))
+            if kind is Kind.FAILED and (copied := self._given.copy(written[0])):
+                reports.append((*copied, kind))
         return True
 
     def _alarm(self, about: str, detail: str) -> None:

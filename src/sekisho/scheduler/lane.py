@@ -2,8 +2,9 @@
 
 A destination nobody could connect to is *down* until its next step of the schedule:
 what comes for it meanwhile is deferred by the same outcome, without another try. So a
-dead host costs one connection attempt a step, whatever waits for it. The lane keeps
-its own count of failures, since its mail is of every age.
+dead host costs one connection attempt a step, whatever waits for it: one message is
+read from the store for it, and a crowd is put off unread (`sekisho.queue.postponing`).
+The lane keeps its own count of failures, since its mail is of every age.
 
 How many connections it bears is found out (additive increase, multiplicative
 decrease): one more whenever as many jobs as the limit went well, half as many when the
@@ -30,6 +31,10 @@ PAUSED = Deferred(Cause.PAUSED, reply(451, "4.3.2", "Paused by an operator"))
 """What comes of mail for a destination while it is paused; nobody tries anything."""
 
 _REMEMBER_SECONDS = 3600.0
+_UNPROVEN_JOBS = 100
+"""Jobs read from the store for a destination of which nothing is known."""
+_CROWD = 20
+"""Messages read in vain from which on the rest is put off unread."""
 _FOREVER = float("inf")
 
 
@@ -79,6 +84,9 @@ class Lane:
         failures: Connections failed in a row.
         paused: An operator wants nothing to go there.
         login_refused: Operators know that our login is refused there.
+        held_told: Operators know that mail is held for that.
+        turned_away: Messages read from the store in vain since it last went down.
+        postponed: What the store holds for it was put off to its next step.
 
     """
 
@@ -91,6 +99,7 @@ class Lane:
         "down_by",
         "down_until",
         "failures",
+        "held_told",
         "idle",
         "jobs",
         "limit",
@@ -98,8 +107,10 @@ class Lane:
         "most",
         "name",
         "paused",
+        "postponed",
         "proven",
         "shrunk_at",
+        "turned_away",
     )
 
     def __init__(self, destination: Destination, limit: int, most: int) -> None:
@@ -119,13 +130,29 @@ class Lane:
         self.down_by: Deferred | None = None
         self.failures = 0
         self.login_refused = False
+        self.held_told = False
         self.paused = False
+        self.turned_away = 0
+        self.postponed = False
 
     @property
     def wants_carrier(self) -> bool:
         """Whether another carrier would have something to do."""
         most = self.limit if self.proven else 1
         return bool(self.jobs) and self.carriers < most and not self.awaits
+
+    @property
+    def is_being_tried(self) -> bool:
+        """Whether it holds as much as a first try needs, and nobody connected yet."""
+        most = 1 if self.failures else _UNPROVEN_JOBS
+        return not self.proven and len(self.jobs) >= most
+
+    def turns_away(self, now: float) -> bool:
+        """Count what was read from the store in vain. Returns whether it is a crowd."""
+        if self.postponed or self.paused or self.is_down(now) is None:
+            return False
+        self.turned_away += 1
+        return self.turned_away > _CROWD
 
     def wake_one(self) -> bool:
         """Give a waiting carrier its next job. Returns whether one waited."""
@@ -176,6 +203,7 @@ class Lane:
     def came_up(self) -> None:
         """Somebody connected."""
         self.login_refused = False
+        self.held_told = False
         self.proven = True
         self.failures = 0
         self._set_down(0.0, None)
@@ -204,6 +232,8 @@ class Lane:
         if not self.paused:
             self.down_until = until
             self.down_by = outcome
+            self.turned_away = 0
+            self.postponed = False
 
     def is_forgotten(self, now: float) -> bool:
         """Whether nothing would be lost with it.

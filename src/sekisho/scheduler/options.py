@@ -36,6 +36,24 @@ class Reporter(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long mail for some domains is tried.
+
+    Attributes:
+        name: The rule, for people.
+        expire_seconds: After so long since its arrival a message is given up.
+        delay_notice_seconds: After so long the sender is told of the delay; 0 is never.
+        retry_seconds: Intervals whatever the cause; empty is as for all others.
+
+    """
+
+    name: str
+    expire_seconds: float
+    delay_notice_seconds: float
+    retry_seconds: tuple[float, ...] = ()
+
+
 @dataclass(slots=True, kw_only=True)
 class SchedulerOptions:
     """Schedule and bounds; may be changed while the scheduler runs.
@@ -48,6 +66,8 @@ class SchedulerOptions:
         expire_seconds: After so long since its arrival a message is given up.
         delay_notice_seconds: After so long the sender is told that it is still being
             tried, once a recipient; 0 is never.
+        by_domain: What differs for recipients' domains, by ``example.org`` or
+            ``*.example.org`` (which is every domain below it); lower case.
         paused_seconds: How often mail for a paused destination is looked at.
         first_carriers_per_destination: Connections to a destination of which nothing
             is known; the bound grows with success, up to the next.
@@ -70,6 +90,7 @@ class SchedulerOptions:
     jitter: float = 0.1
     expire_seconds: float = 2 * 86_400.0
     delay_notice_seconds: float = 4 * 3600.0
+    by_domain: Mapping[str, Patience] = field(default_factory=dict[str, Patience])
     paused_seconds: float = 3600.0
     first_carriers_per_destination: int = 5
     max_carriers_per_destination: int = 20
@@ -81,9 +102,26 @@ class SchedulerOptions:
     max_bytes: int = 64 * 1024 * 1024
     page: int = 500
 
-    def interval(self, attempts: int, rule: RetryRule) -> float:
+    def patience(self, domain: str) -> Patience:
+        """What holds for a recipient's domain: its own rule, or the nearest above."""
+        if self.by_domain:
+            domain = domain.lower()
+            found = self.by_domain.get(domain)
+            while found is None and domain:
+                domain = domain.partition(".")[2]
+                found = self.by_domain.get(f"*.{domain}")
+            if found is not None:
+                return found
+        return Patience("[queue]", self.expire_seconds, self.delay_notice_seconds)
+
+    def patiences(self) -> tuple[Patience, ...]:
+        """Every rule there is."""
+        return (self.patience(""), *self.by_domain.values())
+
+    def interval(self, attempts: int, rule: RetryRule, domain: str = "") -> float:
         """Seconds from the n-th failed attempt to the next."""
-        seconds = self.retry_by_rule.get(rule, self.retry_seconds)
+        own = self.patience(domain).retry_seconds if domain else ()
+        seconds = own or self.retry_by_rule.get(rule, self.retry_seconds)
         return seconds[min(attempts, len(seconds)) - 1]
 
 
@@ -95,6 +133,7 @@ class Surroundings:
         courier: Opens carriers.
         route: Chooses the destination of a recipient.
         report: Writes bounces and notices.
+        copy: Writes a bounce once more, for the postmaster; None where nobody wants it.
         emit: Takes events.
         clock: Unix seconds.
         chance: From 0 up to 1.
@@ -108,4 +147,5 @@ class Surroundings:
     emit: Callable[[Event], None]
     clock: Callable[[], float]
     chance: Callable[[], float] = random.random
+    copy: Callable[[Message], tuple[Message, Decision] | None] = lambda _report: None
     neighbours: Neighbours = field(default_factory=Alone)
