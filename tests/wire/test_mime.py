@@ -158,6 +158,8 @@ def bodies_of(entity: bytes) -> list[bytes]:
 # -- encoders -------------------------------------------------------------------------
 
 
+@example(b" " * 70 + b".88888", Coding.QUOTED_PRINTABLE, [], True)
+@example(b"x" * 75 + b"\xff" + b"x" * 4096, Coding.QUOTED_PRINTABLE, [], True)
 @given(
     data=texts,
     coding=st.sampled_from(Coding),

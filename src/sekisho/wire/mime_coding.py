@@ -20,6 +20,7 @@ from typing import Protocol
 _CUT_OCTETS = 4096
 """Longer lines of quoted-printable are encoded in steps, with a soft break between."""
 
+_QUOTED_LINE = 76
 _BASE64_LINE = 76
 _BASE64_GROUP = 57
 """Octets that make one line of 76."""
@@ -67,21 +68,31 @@ class QuotedPrintable:
         self._rest = last[cut:]
         done = [_stepwise(line) + b"\r\n" for line in lines]
         if cut:
-            done.append(_stepwise(last[:cut]) + b"=\r\n")
+            done.append(_broken(_stepwise(last[:cut])))
         return b"".join(done)
 
     def end(self, *, of_content: bool) -> bytes:
         """Encode the open line; a soft break ends it without adding to it."""
         last = _stepwise(self._rest)
         self._rest = b""
-        return last + b"=\r\n" if of_content and last else last
+        return _broken(last) if of_content and last else last
 
 
 def _stepwise(line: bytes) -> bytes:
     if len(line) <= _CUT_OCTETS:
         return _encoded(line)
     steps = range(0, len(line), _CUT_OCTETS)
-    return b"=\r\n".join([_encoded(line[at : at + _CUT_OCTETS]) for at in steps])
+    *before, last = (_encoded(line[at : at + _CUT_OCTETS]) for at in steps)
+    return b"".join([*map(_broken, before), last])
+
+
+def _broken(text: bytes) -> bytes:
+    """End it with a soft break, which has to fit into the last line too."""
+    _, _, line = text.rpartition(b"\r\n")
+    if len(line) < _QUOTED_LINE:
+        return text + b"=\r\n"
+    last = 3 if text[-3:-2] == b"=" else 1
+    return text[:-last] + b"=\r\n" + text[-last:] + b"=\r\n"
 
 
 def _encoded(data: bytes) -> bytes:
