@@ -28,8 +28,8 @@ def test_what_is_readable_is_carried_on_and_the_rest_is_named(
     marks = [token() for _ in range(MESSAGES)]
     for mark in marks:
         hand_in(service, mark)
+    wait_for("the log", lambda: len(service.events("mail.accepted")) == MESSAGES, 10.0)
     accepted = [str(one["message"]) for one in service.events("mail.accepted")]
-    assert len(accepted) == MESSAGES
     service.stop()
     folder = service.folder / "data" / "queue"
     overwrite_the_page_with(folder / "queue.db", marks[MESSAGES // 2].encode())
