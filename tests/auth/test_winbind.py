@@ -15,7 +15,11 @@ from sekisho.auth.gatekeeper import Gatekeeper, GatekeeperOptions
 from sekisho.auth.lives import Lives
 from sekisho.auth.lockout import Lockout, LockoutRules
 from sekisho.auth.sasl import Challenge
-from sekisho.auth.winbind import WinbindAuthenticator, WinbindOptions
+from sekisho.auth.winbind import (
+    MAX_HELPERS,
+    WinbindAuthenticator,
+    WinbindOptions,
+)
 from sekisho.model.identity import Answer, Rejected, Unavailable, Verified
 
 _HELPER = """\
@@ -144,3 +148,17 @@ async def test_a_helper_that_is_not_there_is_unavailable(
     (tmp_path / "helper.py").unlink()
     await exchange.step(None)
     assert isinstance(await exchange.step(negotiate()), Unavailable)
+
+
+@pytest.mark.asyncio
+async def test_an_exchange_that_is_dropped_ends_its_helper_and_frees_its_place(
+    tmp_path: Path, clock: Clock
+) -> None:
+    keeper = keeper_of(tmp_path, clock, CHALLENGE, "AF OWN\\alice")
+    for _ in range(MAX_HELPERS + 1):
+        exchange = keeper.begin("NTLM", CONTEXT)
+        assert await exchange.step(None) == Challenge(b"")
+        assert isinstance(await exchange.step(negotiate()), Challenge)
+        exchange.close()
+    await asyncio.gather(*MADE[-1].ending)
+    assert isinstance(await sign_in(keeper, authenticate()), Verified)

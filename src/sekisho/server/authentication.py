@@ -32,7 +32,7 @@ class Authentication:
     def forget(self) -> None:
         """Be nobody again, as after STARTTLS (RFC 3207 §4.2)."""
         self.who = NOBODY
-        self._exchange = None
+        self.cancel()
 
     async def begin(self, mechanism: str, initial: bytes | None) -> Reply | Challenge:
         """Begin an exchange, with the client's initial response if it sent one."""
@@ -94,5 +94,8 @@ class Authentication:
         )
 
     def cancel(self) -> None:
-        """Drop the exchange: the client cancelled it, or broke it."""
-        self._exchange = None
+        """Drop the exchange: the client cancelled it, broke it, or has gone."""
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            # An authenticator may hold a process or a context for it.
+            exchange.close()

@@ -119,6 +119,7 @@ class Reception:
         """Forget everything: the client has gone. What the queue has, it keeps."""
         if self._task is not None:
             self._task.cancel()
+        self._authentication.cancel()
         self._drop_transaction()
         self._acceptance.abandon()
         self._resume = do_nothing
