@@ -39,6 +39,15 @@ def test_each_kind_is_read_and_compared(kind: str) -> None:
     assert check_foreign(kept, PASSWORD + "x") is PasswordCheck.WRONG
 
 
+def test_bcrypt_is_not_cut_at_72_octets() -> None:
+    """AUTH-018: what begins alike is another password, and no fault either."""
+    begins = "ä" * 36
+    kept: str = _SCHEMES.bcrypt.using(rounds=4).hash(begins)
+    assert check_foreign(kept, begins) is PasswordCheck.RIGHT
+    for longer in (begins + "x", begins * 2):
+        assert check_foreign(kept, longer) is PasswordCheck.WRONG
+
+
 @pytest.mark.parametrize(
     "text",
     [

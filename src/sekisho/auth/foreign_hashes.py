@@ -19,6 +19,7 @@ from sekisho.auth.account import AccountError
 from sekisho.auth.hashing import PasswordCheck, is_hash
 
 MAX_HASH_CHARACTERS = 512
+_BCRYPT_OCTETS = 72
 
 _BY_PREFIX: Mapping[str, tuple[str, int]] = {
     "$2": ("bcrypt", 14),
@@ -59,11 +60,17 @@ def is_foreign(kept: str) -> bool:
 
 
 def check_foreign(kept: str, password: str) -> PasswordCheck:
-    """Compare a prepared password with a hash that was taken over."""
+    """Compare a prepared password with a hash that was taken over.
+
+    bcrypt reads 72 octets. What is longer is wrong, after as much time: cut, it would
+    be right for every password that begins alike (CVE-2025-22228 and its kind).
+    """
     scheme, _ = _scheme(kept)
-    if scheme is not None and scheme.verify(password, kept) is True:
-        return PasswordCheck.RIGHT
-    return PasswordCheck.WRONG
+    octets = password.encode()
+    shown = octets[:_BCRYPT_OCTETS] if kept.startswith("$2") else octets
+    if scheme is None or scheme.verify(shown, kept) is not True or shown != octets:
+        return PasswordCheck.WRONG
+    return PasswordCheck.RIGHT
 
 
 def _is_whole(kept: str) -> bool:
