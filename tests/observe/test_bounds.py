@@ -14,9 +14,10 @@ import pytest
 from sekisho.observe import events, metrics_server
 from sekisho.observe.line import json_line, text_line
 from sekisho.observe.log import Log
-from sekisho.observe.metrics import MAX_LABEL_SETS, Metrics
+from sekisho.observe.metrics import Metrics
 from sekisho.observe.metrics_server import MAX_CONNECTIONS, MetricsServer
 from sekisho.observe.observer import Observer
+from sekisho.observe.series import MAX_LABEL_SETS
 from sekisho.observe.timeline import BATCH_EVENTS, Timeline, trace
 
 NOW = 1_795_500_000.0

@@ -32,7 +32,7 @@ def json_line(event: Event, now: float) -> bytes:
     encoded = _encoded(event)
     if not encoded.isascii() or b"\x7f" in encoded:
         encoded = _UNSAFE.sub(_escaped, encoded)
-    return b'{"time":"%b",%b' % (_timestamp(now).encode(), encoded[1:])
+    return _head(int(now * 1000)) + encoded[1:]
 
 
 def text_line(event: Event, now: float) -> bytes:
@@ -73,14 +73,12 @@ def _escaped(found: re.Match[bytes]) -> bytes:
     return b"\\u%04x" % ord(found[0].decode())
 
 
-def _timestamp(now: float) -> str:
-    milliseconds = int(now * 1000)
-    return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03}Z"
-
-
 @lru_cache(maxsize=16)
-def _second(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+def _head(milliseconds: int) -> bytes:
+    """How the lines of one millisecond begin."""
+    seconds = datetime.fromtimestamp(milliseconds // 1000, UTC)
+    when = f"{seconds:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03}Z"
+    return b'{"time":"%b",' % when.encode()
 
 
 def _value(value: Any) -> str:  # noqa: ANN401 - any JSON value

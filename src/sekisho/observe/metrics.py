@@ -4,15 +4,15 @@ Promises: the number of series is bounded, whatever clients send. Labels are nam
 from the configuration, rules and causes; never an address, a host or a client. Beyond
 `MAX_LABEL_SETS` of one metric the rest is counted as ``other``.
 
-Children are looked up in a dictionary of our own: `labels()` of the library takes
-several times as long, and a lock.
+What is counted for each message is counted in `sekisho.observe.series`, which the
+library asks when metrics are read.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
@@ -20,16 +20,15 @@ from prometheus_client.registry import Collector
 
 from sekisho.observe import events
 from sekisho.observe.events import Event
-
-MAX_LABEL_SETS = 500
-"""Series of one metric."""
+from sekisho.observe.series import Counters, Distribution, Gauges
 
 _DELIVERY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _QUEUE_BUCKETS = (0.05, 0.1, 0.5, 1, 5, 30, 60, 300, 900, 3600, 14400, 86400, 172800)
 _COMMIT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
 _GROUP_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
-_M = TypeVar("_M", Counter, Gauge, Histogram)
+
+_C = TypeVar("_C", Counters, Gauges, Distribution)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +54,6 @@ class OwnLosses:
     events: int = 0
 
 
-class _Series(Generic[_M]):
-    """The children of one metric, by their label values."""
-
-    __slots__ = ("_children", "_metric", "_other")
-
-    def __init__(self, metric: _M, labels: int) -> None:
-        self._metric = metric
-        self._children: dict[tuple[str, ...], _M] = {}
-        self._other = ("other",) * labels
-
-    def __getitem__(self, labels: tuple[str, ...]) -> _M:
-        child = self._children.get(labels)
-        if child is None:
-            if len(self._children) >= MAX_LABEL_SETS:
-                labels = self._other
-            child = self._children[labels] = self._metric.labels(*labels)
-        return child
-
-
 class Metrics:
     """All metrics of one process, in a registry of their own."""
 
@@ -84,14 +64,8 @@ class Metrics:
         ProcessCollector(registry=self.registry)
 
         self._sessions = self._counter("sessions", "Sessions opened.", "listener")
-        self._open = _Series(
-            Gauge(
-                "sekisho_sessions_open",
-                "Sessions open now.",
-                ["listener"],
-                registry=self.registry,
-            ),
-            1,
+        self._open = self._shown(
+            Gauges("sessions_open", "Sessions open now.", ["listener"])
         )
         self._tls = self._counter("tls_handshakes", "TLS with clients.", "result")
         self._refused_commands = self._counter(
@@ -109,10 +83,10 @@ class Metrics:
             "listener",
             "rule",
         )
-        self._recipients = self._plain_counter(
+        self._recipients = self._counter(
             "recipients_accepted", "Recipients of the messages answered 250."
         )
-        self._bytes = self._plain_counter(
+        self._bytes = self._counter(
             "accepted_bytes", "Octets of the messages answered 250."
         )
         self._deliveries = self._counter(
@@ -126,7 +100,7 @@ class Metrics:
         )
         self._reports = self._counter("reports", "Bounces and notices.", "kind")
         self._alarms = self._counter("alarms", "Alarms for the operator.", "about")
-        self._restarts = self._plain_counter(
+        self._restarts = self._counter(
             "worker_restarts", "Worker processes that ended and were replaced."
         )
         self._group = self._histogram(
@@ -138,8 +112,8 @@ class Metrics:
         self._by_type: dict[type[Event], Callable[[Any], None]] = {
             events.SessionOpened: self._session_opened,
             events.SessionClosed: self._session_closed,
-            events.TlsStarted: lambda _: self._tls["started",].inc(),
-            events.TlsFailed: lambda _: self._tls["failed",].inc(),
+            events.TlsStarted: lambda _: self._tls.add(("started",)),
+            events.TlsFailed: lambda _: self._tls.add(("failed",)),
             events.CommandRefused: self._command_refused,
             events.AuthSucceeded: self._auth_succeeded,
             events.AuthFailed: self._auth_failed,
@@ -148,10 +122,10 @@ class Metrics:
             events.Delivered: self._delivered,
             events.Deferred: self._deferred,
             events.Failed: self._failed,
-            events.Reported: lambda event: self._reports[event.kind,].inc(),
+            events.Reported: lambda event: self._reports.add((event.kind,)),
             events.Finished: lambda event: self._queue_seconds.observe(event.seconds),
-            events.WorkerEnded: lambda _: self._restarts.inc(),
-            events.Alarm: lambda event: self._alarms[event.about,].inc(),
+            events.WorkerEnded: lambda _: self._restarts.add(),
+            events.Alarm: lambda event: self._alarms.add((event.about,)),
         }
 
     def count(self, event: Event) -> None:
@@ -173,51 +147,51 @@ class Metrics:
         """Ask for what observing lost whenever metrics are read."""
         self._figures.losses = losses
 
-    def _counter(self, name: str, says: str, *labels: str) -> _Series[Counter]:
-        metric = Counter(f"sekisho_{name}", says, labels, registry=self.registry)
-        return _Series(metric, len(labels))
+    def _shown(self, series: _C) -> _C:
+        self.registry.register(series)
+        return series
 
-    def _plain_counter(self, name: str, says: str) -> Counter:
-        return Counter(f"sekisho_{name}", says, registry=self.registry)
+    def _counter(self, name: str, says: str, *labels: str) -> Counters:
+        return self._shown(Counters(name, says, labels))
 
-    def _histogram(self, name: str, says: str, buckets: Sequence[float]) -> Histogram:
-        return Histogram(
-            f"sekisho_{name}", says, buckets=buckets, registry=self.registry
-        )
+    def _histogram(
+        self, name: str, says: str, buckets: Sequence[float]
+    ) -> Distribution:
+        return self._shown(Distribution(name, says, buckets))
 
     def _session_opened(self, event: events.SessionOpened) -> None:
-        self._sessions[event.listener,].inc()
-        self._open[event.listener,].inc()
+        self._sessions.add((event.listener,))
+        self._open.add((event.listener,))
 
     def _session_closed(self, event: events.SessionClosed) -> None:
-        self._open[event.listener,].dec()
+        self._open.add((event.listener,), -1)
 
     def _command_refused(self, event: events.CommandRefused) -> None:
-        self._refused_commands[event.reply[:3],].inc()
+        self._refused_commands.add((event.reply[:3],))
 
     def _auth_succeeded(self, event: events.AuthSucceeded) -> None:
-        self._auth[event.listener, "succeeded"].inc()
+        self._auth.add((event.listener, "succeeded"))
 
     def _auth_failed(self, event: events.AuthFailed) -> None:
-        self._auth[event.listener, "failed"].inc()
+        self._auth.add((event.listener, "failed"))
 
     def _mail_accepted(self, event: events.MailAccepted) -> None:
-        self._accepted[event.listener, event.rule].inc()
-        self._recipients.inc(len(event.recipients))
-        self._bytes.inc(event.size_bytes)
+        self._accepted.add((event.listener, event.rule))
+        self._recipients.add((), len(event.recipients))
+        self._bytes.add((), event.size_bytes)
 
     def _mail_refused(self, event: events.MailRefused) -> None:
-        self._refused[event.listener, event.rule].inc()
+        self._refused.add((event.listener, event.rule))
 
     def _delivered(self, event: events.Delivered) -> None:
-        self._deliveries["delivered", ""].inc()
+        self._deliveries.add(("delivered", ""))
         self._delivery_seconds.observe(event.seconds)
 
     def _deferred(self, event: events.Deferred) -> None:
-        self._deliveries["deferred", event.cause].inc()
+        self._deliveries.add(("deferred", event.cause))
 
     def _failed(self, event: events.Failed) -> None:
-        self._deliveries["failed", event.cause].inc()
+        self._deliveries.add(("failed", event.cause))
 
 
 class _Figures(Collector):

@@ -46,20 +46,23 @@ class Observer:
             self.lost += 1
 
     def _write(self, event: Event) -> None:
+        log = self._log
         self._metrics.count(event)
         now = self._clock()
         line = json_line(event, now)
-        if self._log.format is LogFormat.JSON:
-            self._log.append(line)
+        if log.format is LogFormat.JSON:
+            log.append(line)
         else:
-            self._log.emit(event, now)
-        if self._is_on_timeline(type(event)):
+            log.emit(event, now)
+        kind = type(event)
+        if (
+            self._has_timeline[kind]
+            if kind in self._has_timeline
+            else self._learn(kind)
+        ):
             self._timeline.add(line)
 
-    def _is_on_timeline(self, kind: type[Event]) -> bool:
-        known = self._has_timeline.get(kind)
-        if known is None:
-            fields = kind.__struct_fields__
-            known = any(name in fields for name in _ON_TIMELINE)
-            self._has_timeline[kind] = known
-        return known
+    def _learn(self, kind: type[Event]) -> bool:
+        fields = kind.__struct_fields__
+        self._has_timeline[kind] = any(name in fields for name in _ON_TIMELINE)
+        return self._has_timeline[kind]
