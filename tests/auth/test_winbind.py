@@ -12,8 +12,8 @@ import pytest_asyncio
 from auth.support import CONTEXT, Clock
 from auth.test_ntlmssp import authenticate, negotiate
 from sekisho.auth.gatekeeper import Gatekeeper, GatekeeperOptions
-from sekisho.auth.lives import Lives
 from sekisho.auth.lockout import Lockout, LockoutRules
+from sekisho.auth.members import MemberOptions, Members
 from sekisho.auth.sasl import Challenge
 from sekisho.auth.winbind import (
     MAX_HELPERS,
@@ -56,13 +56,13 @@ def keeper_of(folder: Path, clock: Clock, yr: str, kk: str) -> Gatekeeper:
     helper = folder / "helper.py"
     helper.write_text(_HELPER.format(yr=yr, kk=kk))
     options = WinbindOptions(
-        name="winbind",
-        command=(sys.executable, "-u", str(helper)),
-        domains=frozenset({"OWN"}),
-        addresses=lambda _account: (),
-        session_seconds=600,
+        command=(sys.executable, "-u", str(helper)), domains=frozenset({"OWN"})
     )
-    one = WinbindAuthenticator(options, Lives(randomness), clock, randomness)
+    ours = MemberOptions(
+        name="winbind", session_seconds=600, addresses=lambda _account: ()
+    )
+    members = Members(ours, None, clock, randomness)
+    one = WinbindAuthenticator(options, members)
     MADE.append(one)
     return Gatekeeper(
         [one],
@@ -102,6 +102,7 @@ async def test_the_helpers_word_verifies_for_a_while(
     [
         ("AF OWN\\guest", authenticate()),
         ("AF guest", authenticate()),
+        ("AF OTHER\\alice", authenticate()),
         ("NA NT_STATUS_WRONG_PASSWORD", authenticate()),
         ("AF OWN\\alice", authenticate(domain="OTHER")),
         ("AF OWN\\alice", authenticate(user="", response=b"")),
@@ -121,6 +122,8 @@ async def test_another_account_a_guest_or_an_old_response_is_refused(
     ("yr", "kk"),
     [
         (CHALLENGE, "BH broken"),
+        (CHALLENGE, "NA NT_STATUS_NO_LOGON_SERVERS"),
+        (CHALLENGE, "NA"),
         (CHALLENGE, "AF"),
         (CHALLENGE, ""),
         (CHALLENGE, "OK"),

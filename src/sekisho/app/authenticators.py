@@ -6,7 +6,7 @@ authenticator. What it opens it gives to ``closing``.
 
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from sekisho.auth.account import account_name
@@ -21,6 +21,7 @@ from sekisho.auth.certificate import (
 from sekisho.auth.gatekeeper import Door
 from sekisho.auth.hashing import HashingPool
 from sekisho.auth.local import LocalAuthenticator
+from sekisho.auth.members import Register
 from sekisho.config.authenticators import Local
 from sekisho.config.certificates import Certificate
 from sekisho.config.ldap import Ldap
@@ -44,6 +45,7 @@ class Workshop:
         hashing: Threads for what must not hold the loop up.
         clock: Unix seconds.
         closing: Closes what was opened.
+        registers: Directories that were built, by name.
 
     """
 
@@ -52,6 +54,7 @@ class Workshop:
     hashing: HashingPool
     clock: Callable[[], float]
     closing: AsyncExitStack
+    registers: dict[str, Register] = field(default_factory=dict[str, Register])
 
 
 Build = Callable[[Table, Workshop], Authenticator]
@@ -121,7 +124,10 @@ _BUILDERS: Mapping[str, Build] = {
 def build_authenticators(given: Workshop) -> list[Authenticator]:
     """Build them, in the configuration's order; local accounts where it has none."""
     tables = given.config.authenticators or (Local(kind="local"),)
-    return [_BUILDERS.get(one.kind, _plugin)(one, given) for one in tables]
+    # Directories first: others may rest on them.
+    in_turn = sorted(tables, key=lambda one: not isinstance(one, Ldap))
+    built = {one.name: _BUILDERS.get(one.kind, _plugin)(one, given) for one in in_turn}
+    return [built[one.name] for one in tables]
 
 
 def read_listed_accounts(config: Config) -> None:

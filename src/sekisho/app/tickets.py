@@ -17,7 +17,7 @@ from sekisho.auth.kerberos.gss import (
     Library,
     prepare_environment,
 )
-from sekisho.auth.lives import Lives
+from sekisho.auth.members import MemberOptions, Members
 from sekisho.auth.winbind import WinbindAuthenticator, WinbindOptions
 from sekisho.config.kerberos import Kerberos, Winbind
 from sekisho.model.address import AddressPattern, parse_pattern
@@ -48,27 +48,30 @@ def build_kerberos(table: Kerberos, given: "Workshop") -> Authenticator:
     pool = HashingPool(threads=_THREADS)
     given.closing.callback(pool.close)
     options = KerberosOptions(
-        name=table.name,
         realms=table.realms,
         passwords=table.passwords,
         needs_binding=table.require_channel_binding,
-        session_seconds=table.session_seconds,
-        addresses=_addresses(table.addresses),
     )
-    tools = Tools(library, pool.run, given.clock, token_bytes)
-    return KerberosAuthenticator(options, tools)
+    tools = Tools(library, pool.run)
+    return KerberosAuthenticator(options, tools, _members(table, given))
 
 
 def build_winbind(table: Winbind, given: "Workshop") -> Authenticator:
     """Build the authenticator of a Windows domain's old devices."""
-    options = WinbindOptions(
+    domains = frozenset(one.upper() for one in table.domains)
+    options = WinbindOptions(command=table.helper, domains=domains)
+    return WinbindAuthenticator(options, _members(table, given))
+
+
+def _members(table: Kerberos | Winbind, given: "Workshop") -> Members:
+    options = MemberOptions(
         name=table.name,
-        command=table.helper,
-        domains=frozenset(one.upper() for one in table.domains),
-        addresses=_addresses(table.addresses),
         session_seconds=table.session_seconds,
+        addresses=_addresses(table.addresses),
     )
-    return WinbindAuthenticator(options, Lives(token_bytes), given.clock, token_bytes)
+    name = table.directory
+    register = None if name is None else given.registers[name]
+    return Members(options, register, given.clock, token_bytes)
 
 
 def _addresses(

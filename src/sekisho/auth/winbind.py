@@ -3,20 +3,22 @@
 Off unless it is configured, and never for local accounts: NTLM proves a domain's
 account to a member of that domain. The helper speaks lines (``squid-2.5-ntlmssp``):
 ``YR`` and ``KK`` with the client's message in base64, answered by ``TT`` (a challenge),
-``AF`` (verified, with the name), ``NA`` (refused) or ``BH`` (it is broken). Whatever
-else comes, or does not come in time, is "unavailable". The name that the helper gives
-must be the one that the client claimed: a mapping to a guest is a refusal.
+``AF`` (verified, with the name), ``NA`` (not verified, with a status) or ``BH`` (it is
+broken). ``NA`` is a refusal only with a status that is about the client: it also says
+so that no domain controller answers. Whatever else comes, or does not come in time, is
+"unavailable". The name that the helper gives must be the one that the client claimed: a
+mapping to a guest is a refusal.
 """
 
 import asyncio
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from sekisho.auth.authenticator import AuthUnavailableError
 from sekisho.auth.context import AuthContext
-from sekisho.auth.lives import Life, Lives
+from sekisho.auth.members import Members
 from sekisho.auth.ntlmssp import (
     Claimed,
     NtlmError,
@@ -25,8 +27,7 @@ from sekisho.auth.ntlmssp import (
 )
 from sekisho.auth.precis import PreparationError, prepare_name
 from sekisho.auth.sasl import Challenge, Credential
-from sekisho.model.address import AddressPattern
-from sekisho.model.identity import ChainAnswer, Identity, Rejected, Verified
+from sekisho.model.identity import ChainAnswer, Identity, Rejected
 
 MAX_HELPERS = 16
 """At once: each is a process."""
@@ -34,41 +35,54 @@ MAX_HELPERS = 16
 ANSWER_SECONDS = 8.0
 MAX_ANSWER_OCTETS = 128 * 1024
 
+_REFUSED = frozenset(
+    f"NT_STATUS_{status}"
+    for status in (
+        "ACCOUNT_DISABLED",
+        "ACCOUNT_EXPIRED",
+        "ACCOUNT_LOCKED_OUT",
+        "ACCOUNT_RESTRICTION",
+        "INVALID_LOGON_HOURS",
+        "INVALID_PARAMETER",
+        "INVALID_WORKSTATION",
+        "LOGON_FAILURE",
+        "LOGON_TYPE_NOT_GRANTED",
+        "NO_SUCH_USER",
+        "NTLM_BLOCKED",
+        "PASSWORD_EXPIRED",
+        "PASSWORD_MUST_CHANGE",
+        "WRONG_PASSWORD",
+    )
+)
+"""Statuses (MS-ERREF) that are about the client, or what it has sent."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WinbindOptions:
     """Who is asked, and for whom.
 
     Attributes:
-        name: As configured.
         command: The helper and its arguments.
         domains: Names of domains whose accounts are taken, in upper case.
-        addresses: Gives what an account may send from.
-        session_seconds: How long a sign-in lasts.
 
     """
 
-    name: str
     command: Sequence[str]
     domains: frozenset[str]
-    addresses: Callable[[str], tuple[AddressPattern, ...]]
-    session_seconds: float
 
 
 class WinbindAuthenticator:
-    """Verifies NTLM by winbind."""
+    """Verifies NTLM by winbind.
 
-    def __init__(
-        self,
-        options: WinbindOptions,
-        lives: Lives,
-        clock: Callable[[], float],
-        randomness: Callable[[int], bytes],
-    ) -> None:
+    Args:
+        options: See there.
+        members: Those whom it has verified.
+
+    """
+
+    def __init__(self, options: WinbindOptions, members: Members) -> None:
         self.options = options
-        self.lives = lives
-        self.clock = clock
-        self.randomness = randomness
+        self.members = members
         self.places = asyncio.Semaphore(MAX_HELPERS)
         self.ending: set[asyncio.Future[int]] = set()
         """Helpers that were told to end, until they are reaped."""
@@ -76,7 +90,7 @@ class WinbindAuthenticator:
     @property
     def name(self) -> str:
         """As configured."""
-        return self.options.name
+        return self.members.name
 
     def credentials(self) -> frozenset[Credential]:
         """NTLM alone."""
@@ -86,8 +100,8 @@ class WinbindAuthenticator:
         """Nothing: whoever is no account is refused by the same helper."""
 
     def is_current(self, identity: Identity) -> bool:
-        """Whether the sign-in's time is not over."""
-        return self.lives.of(identity, self.clock()) is not None
+        """Whether the sign-in still holds."""
+        return self.members.is_current(identity)
 
     def accept(self, mechanism: str, context: AuthContext) -> "NtlmAcceptor":
         """Begin an exchange."""
@@ -95,22 +109,6 @@ class WinbindAuthenticator:
         if self.places.locked():
             raise AuthUnavailableError("too many exchanges are under way")
         return NtlmAcceptor(self)
-
-    def verified(self, claimed: Claimed, account: str) -> Verified:
-        """Begin the life of somebody whom the helper has verified."""
-        now = self.clock()
-        ends = now + self.options.session_seconds
-        shown = self.randomness(16)
-        identity = Identity(
-            account=account,
-            authenticator=self.name,
-            mechanism="",
-            generation=self.lives.generation(shown),
-            addresses=self.options.addresses(account),
-            groups=frozenset({claimed.domain.lower()} if claimed.domain else ()),
-        )
-        self.lives.begin(Life(identity, ends, now))
-        return Verified(identity)
 
 
 class NtlmAcceptor:
@@ -173,19 +171,21 @@ class NtlmAcceptor:
     async def _verify(self, message: bytes, claimed: Claimed) -> ChainAnswer:
         assert self._helper is not None  # noqa: S101 - step has seen to it
         kind, rest = await self._ask(self._helper, "KK", message)
-        if kind == "NA":
-            return Rejected("winbind refuses it", self.account)
+        if kind == "NA" and (status := rest.strip()) in _REFUSED:
+            return Rejected(f"winbind refuses it: {status}", self.account)
         if kind != "AF":
-            raise AuthUnavailableError(f"the helper answered {kind!r}")
+            raise AuthUnavailableError(f"the helper answered {kind!r} {rest[:80]!r}")
         # DOMAIN\user, or user alone where winbind uses its default domain.
-        given = rest.strip().rpartition("\\")[2]
+        domain, _, user = rest.strip().rpartition("\\")
         try:
-            account = prepare_name(given)
+            account = prepare_name(user)
         except PreparationError as error:
             raise AuthUnavailableError("the helper gave no name") from error
-        if account != self.account:
+        is_theirs = domain.upper() in ("", claimed.domain.upper())
+        if account != self.account or not is_theirs:
             return Rejected("winbind takes it for another account", self.account)
-        return self._owner.verified(claimed, account)
+        groups = frozenset({claimed.domain.lower()})
+        return await self._owner.members.admit(account, groups=groups)
 
     @staticmethod
     async def _ask(

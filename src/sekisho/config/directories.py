@@ -1,11 +1,15 @@
 """Rules about directories that span several keys."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from sekisho.config.lines import Place
+from sekisho.config.problems import did_you_mean
 from sekisho.config.raw import Finding, Raw, tables, texts
+
+_MEMBERS_OF = {"kerberos": "realms", "winbind": "domains"}
+"""Kinds whose accounts a directory may describe, and the key that says whose."""
 
 
 def _ours(document: Raw) -> Iterator[tuple[Place, Raw]]:
@@ -67,4 +71,47 @@ def _is_loopback(url: str) -> bool:
         return host == "localhost"
 
 
-RULES: tuple[Callable[[Raw], Iterator[Finding]], ...] = (_login, _groups, _protection)
+def _registers(document: Raw) -> Iterator[Finding]:
+    known = {
+        name: one
+        for _, one in _ours(document)
+        if isinstance(name := one.get("name", "ldap"), str)
+    }
+    for number, one in tables(document, "authenticator"):
+        realms = _MEMBERS_OF.get(str(one.get("kind")))
+        if realms is not None and isinstance(name := one.get("directory"), str):
+            place: Place = ("authenticator", number)
+            yield from _register((*place, "directory"), name, known)
+            yield from _beside_a_register(place, one, realms)
+
+
+def _register(place: Place, name: str, known: Mapping[str, Raw]) -> Iterator[Finding]:
+    if name not in known:
+        message = f'there is no authenticator "{name}" of the kind "ldap"'
+        yield Finding(place, message, did_you_mean(name, known))
+    elif "user_dn" in known[name] and "bind_dn" not in known[name]:
+        yield Finding(
+            place,
+            f'"{name}" cannot look accounts up without their passwords',
+            "give it bind_dn and bind_password",
+        )
+
+
+def _beside_a_register(place: Place, one: Raw, realms: str) -> Iterator[Finding]:
+    if "addresses" in one:
+        message = "the directory says what an account may send from"
+        yield Finding((*place, "addresses"), message, "leave addresses out")
+    if len(texts(one.get(realms))) > 1:
+        yield Finding(
+            (*place, realms),
+            "one directory cannot tell accounts of several apart",
+            "name the one whose accounts it has",
+        )
+
+
+RULES: tuple[Callable[[Raw], Iterator[Finding]], ...] = (
+    _login,
+    _groups,
+    _protection,
+    _registers,
+)

@@ -45,9 +45,10 @@ Lasting = Annotated[float, Field(ge=60, le=86_400)]
 class Kerberos(Table):
     """Accounts of a Kerberos realm: by ticket (GSSAPI, GSS-SPNEGO) and by password.
 
-    Kerberos says who somebody is, not what he may send from: ``addresses`` does. It
-    needs the package ``gssapi``, which ``pip install sekisho[kerberos]`` brings. While
-    no KDC can be reached, passwords are answered 454; tickets need none.
+    Kerberos says who somebody is, not what he may do: that comes of ``directory``, or
+    of ``addresses``. It needs the package ``gssapi``, which ``pip install
+    sekisho[kerberos]`` brings. While no KDC can be reached, passwords are answered 454;
+    tickets need none. While the directory cannot be reached, both are.
 
     Attributes:
         kind: ``kerberos``.
@@ -60,9 +61,13 @@ class Kerberos(Table):
         passwords: Whether PLAIN and LOGIN are verified by the KDC.
         require_channel_binding: Refuse tickets that are not bound to the TLS session.
             Off only for clients that cannot do it.
-        addresses: What an account may send from; ``{user}`` is its name.
-        session_seconds: A sign-in lasts no longer: Kerberos does not tell of accounts
-            that were disabled meanwhile.
+        directory: The ``name`` of an authenticator of the kind ``ldap``: groups and
+            addresses are those of its entry, and who is not there, or is disabled
+            there, is refused. For one realm alone.
+        addresses: What an account may send from where there is no ``directory``;
+            ``{user}`` is its name.
+        session_seconds: A sign-in lasts no longer: Kerberos by itself does not tell of
+            accounts that were disabled meanwhile.
 
     """
 
@@ -74,6 +79,7 @@ class Kerberos(Table):
     krb5_conf: FilePath | None = None
     passwords: bool = True
     require_channel_binding: bool = True
+    directory: Name | None = None
     addresses: Many[UserPattern] = ()
     session_seconds: Lasting = 600.0
 
@@ -90,7 +96,9 @@ class Winbind(Table):
         name: Shown in the log.
         domains: NetBIOS names of the domains whose accounts are taken.
         helper: ``ntlm_auth`` and its arguments.
-        addresses: What an account may send from; ``{user}`` is its name.
+        directory: As with ``kerberos``, for one domain alone.
+        addresses: What an account may send from where there is no ``directory``;
+            ``{user}`` is its name.
         session_seconds: A sign-in lasts no longer.
 
     """
@@ -99,5 +107,6 @@ class Winbind(Table):
     name: Name = "winbind"
     domains: Annotated[Many[Realm], Some]
     helper: Annotated[Many[Annotated[str, Field(min_length=1)]], Some] = DEFAULT_HELPER
+    directory: Name | None = None
     addresses: Many[UserPattern] = ()
     session_seconds: Lasting = 600.0

@@ -33,7 +33,7 @@ Run = Callable[..., Awaitable[Any]]
 class Owner(Protocol):
     """Whose exchange it is."""
 
-    def judge(self, shown: Shown) -> ChainAnswer:
+    async def judge(self, shown: Shown) -> ChainAnswer:
         """Say who has shown this."""
         ...
 
@@ -126,7 +126,7 @@ class KerberosAcceptor:
 
     async def _offer(self, shown: Shown) -> Challenge | ChainAnswer:
         if self._negotiates:
-            return self._owner.judge(shown)
+            return await self._owner.judge(shown)
         self._take = partial(self._take_choice, shown)
         return Challenge(await self._run(self._library.wrap, self._context, NO_LAYER))
 
@@ -138,7 +138,7 @@ class KerberosAcceptor:
             return Rejected(
                 "the authorization identity is another account's", self.account
             )
-        return self._owner.judge(shown)
+        return await self._owner.judge(shown)
 
     def _names_itself(self, authzid: bytes, shown: Shown) -> bool:
         try:

@@ -1,9 +1,7 @@
 """Kerberos as an authenticator: by ticket (GSSAPI, GSS-SPNEGO) and by password.
 
-Kerberos says who somebody is and no more: what an account may send from comes of the
-configuration. How long a ticket is relied on has three ends: its own, the bound of the
-configuration (Kerberos does not tell of accounts that were disabled meanwhile), and the
-table's (`sekisho.auth.lives`).
+Kerberos says who somebody is and no more: what an account may send from, and until
+when it is relied on, is not its to say (`sekisho.auth.members`).
 
 A wrong password and an unknown principal are different questions to a KDC, and take
 different times. So what is refused is answered at the next beat of a slow clock.
@@ -19,10 +17,9 @@ from typing import Any
 from sekisho.auth.context import AuthContext
 from sekisho.auth.kerberos.acceptor import KerberosAcceptor
 from sekisho.auth.kerberos.gss import GssRefusedError, Library, Shown
-from sekisho.auth.lives import Life, Lives
+from sekisho.auth.members import Members
 from sekisho.auth.precis import PreparationError, prepare_name
 from sekisho.auth.sasl import Credential
-from sekisho.model.address import AddressPattern
 from sekisho.model.identity import (
     ChainAnswer,
     Identity,
@@ -38,24 +35,18 @@ _PRINCIPAL = re.compile(r"([^/@\\\s]+)@([^/@\\\s]+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KerberosOptions:
-    """Whose tickets, and what they are worth.
+    """Whose tickets, and what they must be.
 
     Attributes:
-        name: As configured.
         realms: Whose principals are accounts here; the first is asked for passwords.
         passwords: Whether passwords are verified too.
         needs_binding: Whether a ticket must be bound to the TLS session.
-        session_seconds: How long a sign-in lasts at most.
-        addresses: Gives what an account may send from.
 
     """
 
-    name: str
     realms: tuple[str, ...]
     passwords: bool
     needs_binding: bool
-    session_seconds: float
-    addresses: Callable[[str], tuple[AddressPattern, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,29 +56,34 @@ class Tools:
     Attributes:
         library: Kerberos.
         run: Calls the library in a thread; raises where too many wait.
-        clock: Unix seconds.
-        randomness: Gives so many random octets.
 
     """
 
     library: Library
     run: Callable[..., Awaitable[Any]]
-    clock: Callable[[], float]
-    randomness: Callable[[int], bytes]
 
 
 class KerberosAuthenticator:
-    """Verifies by Kerberos."""
+    """Verifies by Kerberos.
 
-    def __init__(self, options: KerberosOptions, tools: Tools) -> None:
+    Args:
+        options: See there.
+        tools: See there.
+        members: Those whom it has verified.
+
+    """
+
+    def __init__(
+        self, options: KerberosOptions, tools: Tools, members: Members
+    ) -> None:
         self._options = options
         self._tools = tools
-        self._lives = Lives(tools.randomness)
+        self._members = members
 
     @property
     def name(self) -> str:
         """As configured."""
-        return self._options.name
+        return self._members.name
 
     def credentials(self) -> frozenset[Credential]:
         """Tickets, and passwords where they are wanted."""
@@ -113,8 +109,8 @@ class KerberosAuthenticator:
         await asyncio.sleep(BEAT_SECONDS)
 
     def is_current(self, identity: Identity) -> bool:
-        """Whether the sign-in's time is not over."""
-        return self._lives.of(identity, self._tools.clock()) is not None
+        """Whether the sign-in still holds."""
+        return self._members.is_current(identity)
 
     def accept(self, mechanism: str, context: AuthContext) -> KerberosAcceptor:
         """Begin an exchange of tickets."""
@@ -140,7 +136,7 @@ class KerberosAuthenticator:
             raise PreparationError("the realm is none of ours")
         return prepare_name(found[1])
 
-    def judge(self, shown: Shown) -> ChainAnswer:
+    async def judge(self, shown: Shown) -> ChainAnswer:
         """Say who has shown a ticket."""
         try:
             account = self.account_of(shown.principal)
@@ -148,7 +144,7 @@ class KerberosAuthenticator:
             return Rejected(str(error))
         if self._options.needs_binding and not shown.is_bound:
             return Rejected("the ticket is not bound to this TLS session", account)
-        return self._verified(account, shown)
+        return await self._members.admit(account, shown.lifetime)
 
     async def _ask(self, principal: str, account: str, password: str) -> ChainAnswer:
         library = self._tools.library
@@ -158,22 +154,8 @@ class KerberosAuthenticator:
             )
         except GssRefusedError as error:
             return NotMine() if error.unknown else Rejected(str(error), account)
-        return self._verified(self.account_of(shown.principal), shown)
-
-    def _verified(self, account: str, shown: Shown) -> ChainAnswer:
-        now = self._tools.clock()
-        seconds = min(shown.lifetime, self._options.session_seconds)
-        if seconds <= 0:
-            return Rejected("the ticket has expired", account)
-        identity = Identity(
-            account=account,
-            authenticator=self.name,
-            mechanism="",
-            generation=self._lives.generation(self._tools.randomness(16)),
-            addresses=self._options.addresses(account),
-        )
-        self._lives.begin(Life(identity, now + seconds, now))
-        return Verified(identity)
+        ours = self.account_of(shown.principal)
+        return await self._members.admit(ours, shown.lifetime)
 
     def _realm(self, given: str) -> str:
         """The realm of ours that is spelled so, in whatever case; or nothing."""

@@ -3,6 +3,9 @@
 Search and bind: the account is looked up as whom we are (``bind_dn``), bound as, and
 looked at again. Direct: it is bound as at once, and reads its own entry.
 
+It is a register as well (`sekisho.auth.members`): it says what somebody may do whom
+another authenticator has verified.
+
 Where there is no such account, a decoy is bound instead, so that the directory has the
 same work; what still differs is hidden by a common measure of time. Nothing but an
 empty search is `NotMine`; nothing but "invalid credentials", or the entry itself, is
@@ -92,6 +95,23 @@ class LdapAuthenticator:
             await asyncio.sleep(REFUSAL_SECONDS - spent)
         return answer
 
+    async def look_up(self, account: str) -> Verified | Rejected:
+        """Say who somebody is whom another has verified.
+
+        Raises:
+            AuthUnavailableError: It could not be found out.
+
+        """
+        began = self._clock()
+        try:
+            async with asyncio.timeout(TOTAL_SECONDS):
+                found = await self.directory.look_up(account)
+        except TimeoutError:
+            raise AuthUnavailableError("the directory takes too long") from None
+        if isinstance(found, Refused):
+            return Rejected(found.reason, account)
+        return self._judged(found, account, began)
+
     async def _found(self, account: str, password: str, began: float) -> ChainAnswer:
         entries = await self.directory.find(account)
         if len(entries) != 1:
@@ -121,7 +141,7 @@ class LdapAuthenticator:
 
     def _judged(
         self, seen: DirectoryAccount | None, account: str, began: float
-    ) -> ChainAnswer:
+    ) -> Verified | Rejected:
         if seen is None:
             return Rejected("its entry has changed, or has no name", account)
         self.looks.keep(seen, account, began)

@@ -50,7 +50,7 @@ _AD_REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The directory refuses the password; why, for the log."""
+    """The directory refuses the password, or the name; why, for the log."""
 
     reason: str
 
@@ -130,6 +130,32 @@ class Directory:
             search = self._account_search(dn, account, login, whole_tree=False)
             entry = await ours.read(search)
             return None if entry is None else await self.described(ours, entry, account)
+
+        return await self.lookups.use(work)
+
+    async def look_up(self, account: str) -> DirectoryAccount | Refused:
+        """Look at an account by its name alone, as whom we are.
+
+        Raises:
+            AuthUnavailableError: It could not be found out.
+
+        """
+        login = login_of(self.options.user_dn, account)
+        if self.options.user_dn and not login:
+            return Refused("it can be no account of this directory")
+        search = self.direct_search(login, account)
+
+        async def work(ours: Connection) -> DirectoryAccount | Refused:
+            match await _found(ours, search):
+                case []:
+                    return Refused("the directory has no such account")
+                case [entry]:
+                    seen = await self.described(ours, entry, account)
+                case _:
+                    return Refused("several entries have this name")
+            if seen is None or seen.name != account:
+                return Refused("its entry has another name, or several")
+            return seen
 
         return await self.lookups.use(work)
 
@@ -215,7 +241,7 @@ class Directory:
         return Search(dn, _ANY, self._attributes, 1, whole_tree=False)
 
     def direct_search(self, login: str, account: str) -> Search:
-        """Finds the entry of somebody who binds directly."""
+        """Finds the entry of somebody who binds directly, or in the whole tree."""
         if is_dn(login):
             return self._account_search(login, account, login, whole_tree=False)
         return self._account_search(self.options.base, account, login)
@@ -254,6 +280,14 @@ def _require_us(server: Server, result: LDAPResult) -> None:
     if result.result_code == INVALID_CREDENTIALS:
         raise ServerRefusesError(f"{server}: it refuses bind_dn: {reason_of(result)}")
     require_success(server, result)
+
+
+async def _found(ours: Connection, search: Search) -> list[Entry]:
+    """Search; an entry looked up by its own DN may well not be there."""
+    if search.whole_tree:
+        return await ours.search(search)
+    entry = await ours.read(search)
+    return [] if entry is None else [entry]
 
 
 def _only(server: Server, found: list[Entry]) -> Entry:
