@@ -14,6 +14,7 @@ from sekisho.queue.store import Queue, QueueOptions
 
 OPTIONS = QueueOptions(min_free_bytes=0)
 DOWNGRADES = {
+    4: ("DROP TABLE parked",),
     3: ("DROP TABLE paused",),
     2: (
         "ALTER TABLE recipient DROP COLUMN cause",

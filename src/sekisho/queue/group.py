@@ -24,7 +24,13 @@ from sekisho.queue.operations import (
     SetAside,
     Settle,
 )
-from sekisho.queue.postponing import Postpone, postpone
+from sekisho.queue.postponing import (
+    Parked,
+    Postpone,
+    Unpark,
+    note_parked,
+    walk,
+)
 from sekisho.queue.records import UNFINISHED, WAITING, Action, Result, Settled, State
 from sekisho.queue.rows import INDEX_MASK, PreparedMessage, released_facts
 from sekisho.queue.schema import INDEX_BITS
@@ -101,16 +107,18 @@ class Group:
                 return self._act(one)
             case Release():
                 return self._release(one)
-            case Postpone():
-                last = postpone(self._connection, one)
+            case Postpone() | Unpark():
+                last = walk(self._connection, one)
                 return Acted(0, (), -1 if last is None else last)
-            case Pause() | Resume() | Adopt() | Forget() | SetAside():
-                return self._carry_out(one)
             case _:
-                assert_never(one)
+                return self._carry_out(one)
 
-    def _carry_out(self, one: Pause | Resume | Adopt | Forget | SetAside) -> None:
+    def _carry_out(
+        self, one: Parked | Pause | Resume | Adopt | Forget | SetAside
+    ) -> None:
         match one:
+            case Parked():
+                note_parked(self._connection, one)
             case Pause():
                 self._execute(_PAUSE, (one.destination, one.since))
             case Resume():

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from sekisho.model.decision import Decision
 from sekisho.model.ids import MessageId
-from sekisho.queue.postponing import Postpone
+from sekisho.queue.postponing import Parked, Postpone, Unpark
 from sekisho.queue.records import Action, Result, Selection, Settled, Unreadable
 from sekisho.queue.rows import BodyRow, MessageRow, PreparedMessage, RecipientRow
 
@@ -134,6 +134,17 @@ class Acted:
 
 
 Operation: TypeAlias = (
-    Put | Settle | Act | Postpone | Release | Pause | Resume | Adopt | Forget | SetAside
+    Put
+    | Settle
+    | Act
+    | Release
+    | Postpone
+    | Unpark
+    | Parked
+    | Pause
+    | Resume
+    | Adopt
+    | Forget
+    | SetAside
 )
 Answer: TypeAlias = Settled | Acted | Exception | None

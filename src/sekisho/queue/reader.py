@@ -6,7 +6,8 @@ is longer than it was asked to be.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from sekisho.model.ids import MessageId
 from sekisho.queue.errors import UnreadableError
 from sekisho.queue.listing import list_entry, list_entry_anyway, listed_query
 from sekisho.queue.operations import StoredMessage
+from sekisho.queue.postponing import Parked, read_parked, shown
 from sekisho.queue.records import (
     Cursor,
     DuePage,
@@ -60,6 +62,13 @@ SELECT min(at) FROM (
   SELECT min(next_attempt) FROM recipient WHERE state = 1 AND next_attempt > ?1
 )
 """
+
+_ONE = """
+SELECT key >> ?1 FROM recipient
+WHERE destination = ?2 AND +state IN (0, 1) ORDER BY key
+"""
+
+_NO_PARKED: Mapping[str, Parked] = {}
 
 _COMMON = 10_000
 """Recipients from which on a state is common."""
@@ -153,6 +162,30 @@ class QueueReader:
                     messages.append(message)
         return DuePage(tuple(messages), cursor, tuple(unreadable))
 
+    def one_for(
+        self, destination: str, skip: Callable[[MessageId], bool]
+    ) -> QueuedMessage | None:
+        """The first message that waits for a destination, due or not.
+
+        Args:
+            destination: As the queue spells it.
+            skip: Messages not to be read: those that are in memory already.
+
+        Returns:
+            None where there is none, or none that can be read.
+
+        """
+        cursor = self._execute(_ONE, (INDEX_BITS, destination))
+        try:
+            for (seq,) in cursor:
+                for row in self._messages((seq,)).values():
+                    with suppress(ValueError, TypeError, LookupError):
+                        if not skip(MessageId(int.from_bytes(row[1], "big"))):
+                            return self._whole(row)
+        finally:
+            cursor.close()
+        return None
+
     def next_due_at(self, after: float) -> float | None:
         """When the next recipient becomes due after a moment, or None."""
         return self._execute(_NEXT_DUE, (after,)).fetchall()[0][0]
@@ -171,7 +204,7 @@ class QueueReader:
             try:
                 rows = self._execute("SELECT * FROM message WHERE seq = ?", (seq,))
                 for row in rows.fetchall():
-                    return self._whole(row)
+                    return self._whole(row, self.parked())
             except apsw.Error:
                 raise
             except Exception as error:
@@ -208,12 +241,12 @@ class QueueReader:
         numbers = self._numbers(query, (*bindings, self._seq(after)), limit)
         try:
             rows = self._messages(numbers)
-            recipients = self._recipients(numbers)
+            recipients, parked = self._recipients(numbers), self.parked()
             return [
                 one
                 for seq in numbers
                 for one in (
-                    (list_entry(rows[seq], recipients[seq]),)
+                    (list_entry(rows[seq], shown(recipients[seq], parked)),)
                     if seq in rows
                     else self._listed_anyway(seq)
                 )
@@ -270,20 +303,26 @@ class QueueReader:
         """Destinations that an operator paused, and since when (unix seconds)."""
         return dict(self._execute("SELECT destination, since FROM paused"))
 
+    def parked(self) -> dict[str, Parked]:
+        """The steps of hosts that are down, whose mail waits for them."""
+        return read_parked(self._connection)
+
     # For whoever takes this file's mail over
 
     def stored(self, after: int, limit: int) -> list[StoredMessage]:
         """The next messages behind a number, as rows; of ten columns a recipient."""
         query = "SELECT * FROM message WHERE seq > ? ORDER BY seq LIMIT ?"
         rows: list[MessageRow] = self._execute(query, (after, limit)).fetchall()
-        recipients = self._recipients(row[0] for row in rows)
+        recipients, parked = self._recipients(row[0] for row in rows), self.parked()
         found: list[StoredMessage] = []
         for row in rows:
             bodies: Sequence[BodyRow] = self._execute(
                 "SELECT * FROM body WHERE seq = ?", (row[0],)
             ).fetchall()
             body = bodies[0] if bodies else None
-            found.append(StoredMessage(row, body, tuple(recipients[row[0]])))
+            found.append(
+                StoredMessage(row, body, tuple(shown(recipients[row[0]], parked)))
+            )
         return found
 
     # Rows
@@ -343,7 +382,9 @@ class QueueReader:
             ).fetchall()
         return found
 
-    def _whole(self, row: MessageRow) -> QueuedMessage | None:
+    def _whole(
+        self, row: MessageRow, parked: Mapping[str, Parked] = _NO_PARKED
+    ) -> QueuedMessage | None:
         """Make a message of its rows, or None where it has left meanwhile.
 
         Raises:
@@ -355,7 +396,7 @@ class QueueReader:
         ).fetchall()
         recipients = self._recipients((row[0],))[row[0]]
         if body and recipients:
-            return restore(row, body[0], recipients)
+            return restore(row, body[0], shown(recipients, parked))
         query = "SELECT 1 FROM message WHERE seq = ?"
         # Whatever left the queue between two queries left it whole.
         if self._execute(query, (row[0],)).fetchall():

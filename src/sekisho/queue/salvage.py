@@ -221,6 +221,7 @@ class _Salvage:
                 f"numbers {first} to {after}: not all could be asked for"
             )
         self._copy_pauses()
+        self._copy_parked()
         self._new.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         self._move_bodies()
         text = "".join(f"{line}\n" for line in self._lines)
@@ -378,6 +379,21 @@ class _Salvage:
         with self._new:
             query = "INSERT OR IGNORE INTO paused(destination, since) VALUES (?, ?)"
             self._new.executemany(query, pauses)
+
+    def _copy_parked(self) -> None:
+        parked: list[Any] = []
+        try:
+            if self._version > 3:  # noqa: PLR2004 - the version that brought them
+                parked.extend(self._old.execute("SELECT * FROM parked"))
+        except READ_ERRORS:
+            # What waited for them would wait for its notice, or its end: retry it all.
+            with self._new:
+                self._new.execute(
+                    "UPDATE recipient SET next_attempt = 0 WHERE state = 1"
+                )
+        with self._new:
+            query = "INSERT OR REPLACE INTO parked VALUES (?, ?, ?, ?, ?)"
+            self._new.executemany(query, parked)
 
     def _move_bodies(self) -> None:
         bodies = self._folder / "bodies"

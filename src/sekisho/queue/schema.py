@@ -21,7 +21,7 @@ import apsw
 from sekisho.queue.errors import DamagedError, QueueError
 from sekisho.queue.sqlite import Connection, connect
 
-VERSION = 3
+VERSION = 4
 APPLICATION_ID = 0x53454B49
 INDEX_BITS = 20
 """A message has at most 2**20 recipients; `Limits.max_recipients` is far below."""
@@ -66,6 +66,15 @@ _MIGRATIONS = (
     CREATE TABLE paused(
       destination TEXT PRIMARY KEY,
       since REAL NOT NULL
+    ) WITHOUT ROWID;
+    """,
+    """
+    CREATE TABLE parked(
+      destination TEXT PRIMARY KEY,
+      until REAL NOT NULL,
+      failures INTEGER NOT NULL,
+      last_reply TEXT NOT NULL,
+      cause TEXT NOT NULL
     ) WITHOUT ROWID;
     """,
 )

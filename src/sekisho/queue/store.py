@@ -38,7 +38,7 @@ from sekisho.queue.operations import (
     StoredMessage,
 )
 from sekisho.queue.options import QueueOptions
-from sekisho.queue.postponing import Postpone
+from sekisho.queue.postponing import Parked, Postpone, Unpark
 from sekisho.queue.reader import QueueReader
 from sekisho.queue.records import (
     Action,
@@ -68,6 +68,8 @@ class Queue:
         bodies: Bodies above 64 KiB.
         paused: Destinations that an operator paused, and since when (unix seconds);
             as it is on disk.
+        parked: The steps of hosts that are down, whose mail waits for them; as it is
+            on disk.
 
     """
 
@@ -92,6 +94,7 @@ class Queue:
             self.bodies.sweep(self._file.body_files())
             self.reader = QueueReader(self._file.path)
             self.paused = self.reader.paused()
+            self.parked = self.reader.parked()
         except apsw.Error as error:
             if isinstance(error, DAMAGE):
                 self._file.mark_damaged(error)
@@ -207,8 +210,8 @@ class Queue:
         operation = self._file.settle(message_id, results, reports)
         return cast("asyncio.Future[Settled]", self._enter(operation))
 
-    async def postpone(self, wanted: Postpone) -> int | None:
-        """Put off a page of what is for a dead host.
+    async def walk(self, wanted: Postpone | Unpark) -> int | None:
+        """Park a page of what is for a dead host, or make one due again.
 
         Returns:
             The greatest key looked at; None where none was left, or no room.
@@ -216,8 +219,21 @@ class Queue:
         """
         with suppress(PutRefused):
             acted = cast("Acted", await self._enter(wanted))
+            if isinstance(wanted, Unpark):
+                if acted.last < 0:
+                    self.parked.pop(wanted.destination, None)
+            elif acted.last >= 0:
+                self.parked[wanted.parked.destination] = wanted.parked
             return acted.last if acted.last >= 0 else None
         return None
+
+    def note_parked(self, parked: Parked) -> None:
+        """Keep the next step of a host that is down.
+
+        Where there is no room the older one stays: after a crash it is tried sooner.
+        """
+        self.parked[parked.destination] = parked
+        self._enter(parked).add_done_callback(_take_exception)
 
     async def adopt(self, messages: tuple[StoredMessage, ...]) -> None:
         """Store messages of another queue file, body files being linked already.
@@ -334,6 +350,12 @@ class Queue:
     async def next_due_at(self, after: float) -> float | None:
         """When the next recipient becomes due after a moment, or None."""
         return await self._read(lambda: self.reader.next_due_at(after))
+
+    async def one_for(
+        self, destination: str, skip: Callable[[MessageId], bool]
+    ) -> QueuedMessage | None:
+        """The first message that waits for a destination (`QueueReader.one_for`)."""
+        return await self._read(lambda: self.reader.one_for(destination, skip))
 
     async def get(self, message_id: MessageId) -> QueuedMessage | None:
         """One message whole, or None where it is not there (any more)."""
@@ -466,3 +488,8 @@ class Queue:
         self._reading.shutdown()
         self.bodies.close()
         self._file.close()
+
+
+def _take_exception(future: "asyncio.Future[Answer]") -> None:
+    if not future.cancelled():
+        future.exception()

@@ -26,7 +26,7 @@ from sekisho.model.outcome import Cause, Deferred, Delivered, Failed, Outcome
 from sekisho.model.reply import Reply, printable
 from sekisho.model.route import HostRoute, MxRoute
 from sekisho.observe import events
-from sekisho.queue.postponing import Postpone
+from sekisho.queue.postponing import Parked, Postpone
 from sekisho.queue.records import Result, State
 from sekisho.report.case import Affected
 from sekisho.report.texts import Kind
@@ -156,24 +156,21 @@ class Judge:
             at = lane.down_until + spread * self._given.chance()
         return at
 
-    def postponement(
-        self, destination: str, down: Deferred, until: float, failures: int
-    ) -> Postpone:
+    def postponement(self, lane: Lane, down: Deferred) -> Postpone:
         """What becomes of mail in the store while its host is down."""
-        options, rules = self._options, self._options.patiences()
-        wait = options.interval(max(1, failures), retry_rule(down))
+        options = self._options
+        if isinstance(lane.destination.route, MxRoute):
+            rules = (options.patience(lane.destination.domain),)
+        else:
+            rules = options.patiences()  # Of every domain: the least patient one's.
         notices = [
             one.delay_notice_seconds for one in rules if one.delay_notice_seconds
         ]
-        last = until + wait * options.jitter
         return Postpone(
-            destination,
-            until,
-            last,
-            _last_reply(down),
-            cause_of(down),
-            expires_after=last - min(one.expire_seconds for one in rules),
-            notice_after=last - min(notices, default=_NEVER),
+            parked_by(lane, down),
+            self._given.clock(),
+            min(notices, default=_NEVER),
+            min(one.expire_seconds for one in rules),
         )
 
     def _later(self, now: float, wait: float) -> float:
@@ -281,6 +278,12 @@ class Judge:
     def _alarm(self, about: str, detail: str) -> None:
         hint = "sekisho queue list --state dead shows it; release or remove it"
         self._emit(events.Alarm(about=about, detail=detail, hint=hint))
+
+
+def parked_by(lane: Lane, down: Deferred) -> Parked:
+    """The step of a lane that is down."""
+    reply, cause = _last_reply(down), cause_of(down)
+    return Parked(lane.name, lane.down_until, lane.failures, reply, cause)
 
 
 def _expired(outcome: Deferred) -> Failed:

@@ -13,48 +13,47 @@ Promises:
   message where it is safe anyhow, and it is loaded when there is room.
 * For a host that is being tried one message is read; the others stay in the store
   (`_withheld`) until it is known whether it is there. What is there for a host that
-  is down is put off in bulk, except what a notice or a bounce is due for.
+  is down is parked, unread (`sekisho.scheduler.crowds`), except what a notice or a
+  bounce is due for.
 * What is in flight is never loaded again; what left while a page was being read is
   known (`_left`), since that page may still show it as due.
-* An outcome goes to the store at once and rides in its next group.
 * Nothing is asked of the store while nothing is due: it sleeps until the next moment
   that something is, or until an operator acts.
-* Where outcomes cannot be stored (disk full), delivery stops until they can: going on
-  would deliver again what is on record as not delivered.
+* Outcomes are stored at once; where they cannot be, delivery stops
+  (`sekisho.scheduler.storing`).
 """
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
-from sekisho.model.decision import Verdict
 from sekisho.model.envelope import Recipient
 from sekisho.model.ids import MessageId
 from sekisho.model.message import Message
 from sekisho.model.outcome import Outcome
 from sekisho.model.route import Destination
 from sekisho.observe import events
-from sekisho.queue.errors import PutRefused
 from sekisho.queue.records import (
     WAITING,
     Action,
     QueuedMessage,
-    QueuedRecipient,
-    Result,
-    Settled,
 )
 from sekisho.queue.store import Queue
 from sekisho.scheduler.carriers import Carriers
+from sekisho.scheduler.crowds import Crowds
 from sekisho.scheduler.flight import Flight, Job
-from sekisho.scheduler.judge import Judge, Reports
+from sekisho.scheduler.judge import Judge
 from sekisho.scheduler.lane import PAUSED, DestinationFigures, Lane
 from sekisho.scheduler.options import SchedulerOptions, Surroundings
+from sekisho.scheduler.storing import Storing
 
 _TICK_SECONDS = 1.0
 _READ_AGAIN_SECONDS = 60.0
 _LONGEST_SLEEP_SECONDS = 60.0
 _FOREVER = float("inf")
+
+_Due: TypeAlias = tuple[int, Recipient, int]
+"""Index, recipient and attempts so far."""
 
 
 class Scheduler:
@@ -76,15 +75,16 @@ class Scheduler:
         self._given = given
         self._judge = Judge(options, given)
         self._carriers = Carriers(options, given, self._conclude)
+        self._crowds = Crowds(queue, self._judge, given.clock, self._note_due)
+        self._storing = Storing(
+            queue, given, self._carriers, self.accept, self._job_ended
+        )
         self._lanes: dict[Destination, Lane] = {}
         self._flights: dict[int, Flight] = {}
         self._bytes = 0
         self._left: set[int] = set()
         self._withheld: set[Lane] = set()
         self._loading = False
-        self._unstored: list[tuple[Flight, list[Result], Reports]] = []
-        self._without_room = False
-        self._storing: set[asyncio.Future[Settled]] = set()
         self._bell = asyncio.Event()
         self._due_at = float("-inf")
         self._more = False
@@ -113,6 +113,7 @@ class Scheduler:
         self._given.neighbours.forget_down()
         for lane in self._lanes.values():
             lane.probe_now()
+        self._crowds.try_now()
         self._note_due(float("-inf"))
 
     def destinations(self) -> list[DestinationFigures]:
@@ -143,14 +144,12 @@ class Scheduler:
         self._stopping = True
         self._bell.set()
         await self._carriers.stop(drain_seconds)
-        if self._storing:
-            await asyncio.wait(self._storing, timeout=max(1.0, drain_seconds))
+        await self._crowds.stop()
+        await self._storing.wait(max(1.0, drain_seconds))
 
     # Taking mail
 
-    def _take(
-        self, flight: Flight, recipients: Iterable[tuple[int, Recipient, int]]
-    ) -> None:
+    def _take(self, flight: Flight, recipients: Iterable[_Due]) -> None:
         """Begin a flight: recipients are index, recipient and attempts so far."""
         self._flights[flight.message.id.value] = flight
         self._bytes += flight.bytes
@@ -163,10 +162,10 @@ class Scheduler:
                 self._carriers.serve(lane)
 
     def _jobs(
-        self, flight: Flight, recipients: Iterable[tuple[int, Recipient, int]]
+        self, flight: Flight, recipients: Iterable[_Due]
     ) -> Iterable[tuple[Lane, Job]]:
         route, reverse_path = self._given.route, flight.message.envelope.reverse_path
-        by_lane: dict[Lane, list[tuple[int, Recipient, int]]] = {}
+        by_lane: dict[Lane, list[_Due]] = {}
         for one in recipients:
             lane = self._lane(route(one[1].address, reverse_path))
             by_lane.setdefault(lane, []).append(one)
@@ -184,6 +183,7 @@ class Scheduler:
             first = self._options.first_carriers_per_destination
             most = self._options.max_carriers_per_destination
             lane = self._lanes[destination] = Lane(destination, first, most)
+            lane.failures = self._crowds.failures(lane.name)
             if lane.name in self._queue.paused:
                 lane.pause()
         return lane
@@ -193,7 +193,9 @@ class Scheduler:
     async def _load(self, now: float) -> None:
         self._more, self._due_at, self._loading = False, _FOREVER, True
         try:
+            await self._try_parked(now)
             await self._load_pages(now)
+            self._note_due(self._crowds.next_step_at())
             if (next_due_at := await self._queue.next_due_at(now)) is not None:
                 self._note_due(next_due_at)
         except Exception as error:  # noqa: BLE001 - first attempts go on without it
@@ -217,13 +219,14 @@ class Scheduler:
             self._left.clear()
             tried = {lane for lane in self._lanes.values() if lane.is_being_tried}
             self._withheld |= tried
+            without = self._crowds.being_parked.union(lane.name for lane in tried)
             page = await self._queue.due(
                 now,
                 self._options.page,
                 after=cursor,
                 max_bytes=self._options.max_bytes,
                 skip=lambda message_id: message_id.value in self._flights,
-                without=frozenset(lane.name for lane in tried),
+                without=without,
             )
             for one in page.unreadable:
                 self._given.emit(
@@ -237,7 +240,7 @@ class Scheduler:
             for queued in page.messages:
                 crowded |= self._take_due(queued, now)
             for lane in crowded:
-                await self._put_off(lane)
+                self._crowds.park(lane)
             if crowded:
                 continue  # Read the page again: without them.
             self._ring_for_withheld()
@@ -245,13 +248,26 @@ class Scheduler:
             if cursor is None:
                 return
 
-    async def _put_off(self, lane: Lane) -> None:
-        """Move all that the store holds for a dead host to its next step, unread."""
-        until, after, down = lane.down_until, -1, lane.down_by
-        lane.postponed = True
-        while down is not None and lane.down_until == until and after is not None:
-            put_off = self._judge.postponement(lane.name, down, until, lane.failures)
-            after = await self._queue.postpone(replace(put_off, after=after))
+    async def _try_parked(self, now: float) -> None:
+        """Take one message for each crowd whose host's next step has come."""
+        for name in self._crowds.to_try(now):
+            one = await self._queue.one_for(
+                name, lambda message_id: message_id.value in self._flights
+            )
+            if self._stopping:
+                return
+            self._crowds.tried(name)
+            if one is None:
+                if not any(lane.name == name for lane in self._lanes_at_work()):
+                    self._crowds.unpark(name)
+                continue
+            due = _due(one, now, name)
+            if name not in {lane.name for lane in self._lanes_of(one, due)}:
+                self._crowds.unpark(name)  # It goes elsewhere since a reload.
+            self._take_stored(one, due)
+
+    def _lanes_at_work(self) -> Iterable[Lane]:
+        return (lane for lane in self._lanes.values() if lane.jobs or lane.carriers)
 
     def _ring_for_withheld(self) -> None:
         """Read the store again once it is known whether a host is there."""
@@ -266,23 +282,23 @@ class Scheduler:
         value = queued.message.id.value
         if value in self._flights or value in self._left:
             return set()
-        due = [
-            (one.index, one.recipient, one.attempts)
-            for one in queued.recipients
-            if _is_due(one, now)
-        ]
-        sender = queued.message.envelope.reverse_path
-        lanes = {
-            self._lane(self._given.route(one.address, sender)) for _, one, _ in due
-        }
+        due = _due(queued, now)
+        lanes = self._lanes_of(queued, due)
         if lanes and all(lane.is_being_tried for lane in lanes):
             self._withheld |= lanes
             return set()
         crowded = {lane for lane in lanes if lane.turns_away(now)}
         if due and not crowded:
-            told = (one.index for one in queued.recipients if one.delay_told_at)
-            self._take(Flight(queued.message, frozenset(told)), due)
+            self._take_stored(queued, due)
         return crowded
+
+    def _take_stored(self, queued: QueuedMessage, due: list[_Due]) -> None:
+        told = (one.index for one in queued.recipients if one.delay_told_at)
+        self._take(Flight(queued.message, frozenset(told)), due)
+
+    def _lanes_of(self, queued: QueuedMessage, due: list[_Due]) -> set[Lane]:
+        sender = queued.message.envelope.reverse_path
+        return {self._lane(self._given.route(one.address, sender)) for _, one, _ in due}
 
     async def _sleep(self, now: float) -> None:
         # Not longer than a while: the clock may be set forward meanwhile.
@@ -326,68 +342,13 @@ class Scheduler:
         if flight.withdrawn and not outcomes:
             self._job_ended(flight)
             return
+        if self._queue.parked:
+            self._crowds.concluded(lane)
         results, reports = self._judge.judge(lane, job, outcomes, seconds)
         for result in results:
             if result.next_attempt:
                 flight.wake_at = min(flight.wake_at, result.next_attempt)
-        self._store(flight, results, reports)
-
-    def _store(self, flight: Flight, results: list[Result], reports: Reports) -> None:
-        stored = self._queue.settle(
-            flight.message.id, results, [(report, by) for report, by, _ in reports]
-        )
-        self._storing.add(stored)
-        stored.add_done_callback(
-            lambda future: self._stored(future, flight, results, reports)
-        )
-
-    def _stored(
-        self,
-        stored: "asyncio.Future[Settled]",
-        flight: Flight,
-        results: list[Result],
-        reports: Reports,
-    ) -> None:
-        self._storing.discard(stored)
-        if stored.cancelled():
-            return
-        error = stored.exception()
-        if isinstance(error, PutRefused):
-            self._unstored.append((flight, results, reports))
-            self._without_room = True
-            self._carriers.pause()
-            return
-        if error is not None:
-            # The queue has said it is done for; the service ends, and the next start
-            # finds these recipients as they were.
-            self._carriers.pause()
-            return
-        if self._without_room:
-            self._without_room = False
-            self._carriers.resume()
-        settled = stored.result()
-        for report, decision, kind in reports:
-            self._given.emit(
-                events.Reported(
-                    message=flight.name,
-                    kind=kind.value,
-                    report=str(report.id),
-                    to=str(report.envelope.recipients[0].address),
-                )
-            )
-            if decision.verdict is Verdict.ACCEPT:
-                self.accept(report)
-        if not settled.unfinished and settled.delivered + settled.failed:
-            seconds = self._given.clock() - flight.message.received_at
-            self._given.emit(
-                events.Finished(
-                    message=flight.name,
-                    delivered=settled.delivered,
-                    failed=settled.failed,
-                    seconds=round(seconds, 6),
-                )
-            )
-        self._job_ended(flight)
+        self._storing.store(flight, results, reports)
 
     def _job_ended(self, flight: Flight) -> None:
         flight.jobs -= 1
@@ -442,14 +403,14 @@ class Scheduler:
             for destination, lane in list(self._lanes.items()):
                 if lane.is_forgotten(now):
                     del self._lanes[destination]
-            self._store_again()
-
-    def _store_again(self) -> None:
-        """Try what could not be stored for want of room."""
-        unstored, self._unstored = self._unstored, []
-        for flight, results, reports in unstored:
-            self._store(flight, results, reports)
+            self._storing.try_again()
 
 
-def _is_due(recipient: QueuedRecipient, now: float) -> bool:
-    return recipient.state in WAITING and recipient.next_attempt <= now
+def _due(queued: QueuedMessage, now: float, destination: str = "") -> list[_Due]:
+    """What is to be tried of a message: what is due, and what is for a destination."""
+    return [
+        (one.index, one.recipient, one.attempts)
+        for one in queued.recipients
+        if one.state in WAITING
+        and (one.next_attempt <= now or one.destination == destination)
+    ]
