@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from queued_mail import decision, message
+from crowded import DEAD, step, store_crowd
+from queued_mail import message
 from scheduled import AWAY, ScriptedCarrier, World
 from sekisho.model.outcome import Deferred, Failed
 from sekisho.model.route import Destination
@@ -17,8 +18,6 @@ from sekisho.queue.records import Selection, State
 from sekisho.queue.store import Queue, QueueOptions
 from sekisho.report.texts import Kind
 from sekisho.scheduler.options import Patience
-
-DEAD = "dead.example"
 
 
 class Half(World):
@@ -42,29 +41,6 @@ def half(world: World) -> Half:
     return world
 
 
-async def _store(world: World, count: int) -> None:
-    for begin in range(0, count, 2000):
-        some = range(begin, min(begin + 2000, count))
-        mails = [message(f"r{n}@{DEAD}") for n in some]
-        await asyncio.gather(*(world.queue.put(one, decision(one)) for one in mails))
-
-
-def _is_busy(world: World) -> bool:
-    carrying = world.scheduler
-    walking = carrying._crowds.is_walking
-    return bool(walking or carrying._loading or carrying._more or carrying._flights)
-
-
-async def _step(world: World, seconds: float) -> None:
-    """Let a step come, and all the store's reading end."""
-    world.now += seconds
-    world.scheduler._bell.set()
-    await asyncio.sleep(0.1)
-    async with asyncio.timeout(120):
-        while _is_busy(world):  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.05)
-
-
 async def _rate(world: World, count: int) -> float:
     began = time.perf_counter()
     mails = [message(f"x{n}@alive{n % 5}.example") for n in range(count)]
@@ -78,18 +54,18 @@ async def _rate(world: World, count: int) -> float:
     return count / (time.perf_counter() - began)
 
 
-async def _crowd_costs_a_probe_a_step(
+async def _crowd_costs_a_probe_astep(
     half: Half, empty: World, count: int, mail: int, least: float
 ) -> None:
     """Compare a queue with a crowd to one without, phase by phase in one run."""
     await _rate(empty, mail)
     await _rate(half, mail)
-    await _store(half, count)
+    await store_crowd(half, count)
     half.scheduler.wake()
     await asyncio.sleep(0.2)
     # The crowd is being parked meanwhile, if it takes that long.
     parts = [await _part(half, empty, mail)]
-    await _step(half, 0)
+    await step(half, 0)
     assert half.probes == 1
     read = len(half.seen(events.Deferred))
     assert read <= 200  # The others were parked unread.
@@ -97,7 +73,7 @@ async def _crowd_costs_a_probe_a_step(
         half.now += wait
         half.scheduler._bell.set()
         parts.append(await _part(half, empty, mail))
-        await _step(half, 0)
+        await step(half, 0)
         assert half.probes == number
     assert len(half.seen(events.Deferred)) <= 2 * read + 6  # A message or two a step.
     stats = await half.queue.stats(half.now)
@@ -145,25 +121,25 @@ async def empty(tmp_path: Path, world: World) -> AsyncIterator[World]:
 
 
 @pytest.mark.asyncio
-async def test_crowd_costs_a_probe_a_step(half: Half, empty: World) -> None:
-    await _crowd_costs_a_probe_a_step(half, empty, 3000, 40, 0.0)
+async def test_crowd_costs_a_probe_astep(half: Half, empty: World) -> None:
+    await _crowd_costs_a_probe_astep(half, empty, 3000, 40, 0.0)
 
 
 @pytest.mark.deep
 @pytest.mark.asyncio
-async def test_hundred_thousand_cost_a_probe_a_step(half: Half, empty: World) -> None:
-    await _crowd_costs_a_probe_a_step(half, empty, 100_000, 4000, 0.9)
+async def test_hundred_thousand_cost_a_probe_astep(half: Half, empty: World) -> None:
+    await _crowd_costs_a_probe_astep(half, empty, 100_000, 4000, 0.9)
 
 
 @pytest.mark.asyncio
 async def test_crowd_is_delivered_once_the_host_is_back(world: World) -> None:
     world.refusal = AWAY
-    await _store(world, 1500)
+    await store_crowd(world, 1500)
     world.scheduler.wake()
-    await _step(world, 0)
+    await step(world, 0)
     world.refusal = None
     for _ in range(3):
-        await _step(world, 400)
+        await step(world, 400)
     assert (await world.queue.stats(world.now)).messages == 0
     assert len(world.transactions) == 1500
 
@@ -173,11 +149,11 @@ async def test_crowd_is_told_of_delay_and_expires_in_time(world: World) -> None:
     world.options.expire_seconds = 8000.0
     world.options.delay_notice_seconds = 2000.0
     world.refusal = AWAY
-    await _store(world, 300)
+    await store_crowd(world, 300)
     world.scheduler.wake()
     began = world.now
     while world.now < began + 8100:
-        await _step(world, 100)
+        await step(world, 100)
         kinds = [kind for kind, _, _ in world.reports]
         assert kinds.count(Kind.DELAYED) == (300 if world.now >= began + 2000 else 0)
         assert kinds.count(Kind.FAILED) == (300 if world.now >= began + 8000 else 0)
