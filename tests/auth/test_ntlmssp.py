@@ -29,11 +29,12 @@ def authenticate(
     flags: int = UNICODE,
 ) -> bytes:
     """Build a message; offsets from the end of its fixed part."""
+    encoding = "utf-16-le" if flags & UNICODE else "latin-1"
     parts = [
         b"l" * 24,
         response,
-        domain.encode("utf-16-le"),
-        user.encode("utf-16-le"),
+        domain.encode(encoding),
+        user.encode(encoding),
         b"",
         b"",
     ]
@@ -46,7 +47,10 @@ def authenticate(
 
 def test_whole_messages_are_read() -> None:
     check_negotiate(negotiate())
-    assert read_authenticate(authenticate()) == Claimed("alice", "OWN")
+    for flags in (UNICODE, 0):
+        message = authenticate(flags=flags)
+        assert read_authenticate(message) == Claimed("alice", "OWN")
+    assert read_authenticate(authenticate("ü")) == Claimed("ü", "OWN")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +65,10 @@ def test_whole_messages_are_read() -> None:
         (authenticate(user="", response=b"\0"), "version 1"),
         (authenticate(user=""), "null session"),
         (authenticate(response=b"r" * 24), "version 1"),
-        (authenticate(flags=0), "Unicode"),
+        (authenticate(user="ü", flags=0), "no ascii"),
+        (authenticate(domain="ü", flags=0), "no ascii"),
+        (authenticate(user="", flags=0), "null session"),
+        (authenticate(user="a\0", flags=0), "control"),
         (authenticate(user="a\nb"), "control"),
         (authenticate(user="a" * 300), "too long"),
     ],

@@ -2,7 +2,9 @@
 
 It is installed and never started by the system; here it has an address of its own on
 loopback, on which it has the ports that domain controllers always have, and all of its
-data in a folder. Needs root.
+data in a folder. winbind's pipe is there as well: whoever asks for it does so from a
+mount namespace in which the folder stands at the place that is compiled in (`within`).
+Needs root.
 """
 
 import os
@@ -25,6 +27,25 @@ SERVICE, SERVICE_PASSWORD = "sekisho@ad.test", "S3rvice-of-its-own!"
 CAROL, CAROL_PASSWORD = "carol", "C4rol-of-the-domain!"
 DAVE, DAVE_PASSWORD = "dave", "D4ve-of-the-domain!"
 GROUPS = f"OU=relay,{BASE}"
+PRINCIPAL = "smtp/relay.test"
+_PIPES = "/run/samba/winbindd"
+_KRB5 = """\
+[libdefaults]
+    default_realm = {realm}
+    dns_lookup_kdc = false
+    dns_lookup_realm = false
+    dns_canonicalize_hostname = false
+    rdns = false
+    udp_preference_limit = 1
+    kdc_timeout = 2
+    max_retries = 1
+[realms]
+    {realm} = {{
+        kdc = {address}:88
+    }}
+[domain_realm]
+    relay.test = {realm}
+"""
 
 
 class DomainController:
@@ -47,6 +68,9 @@ class DomainController:
             "tls certfile": str(pair.certificate),
             "tls cafile": str(pair.certificate),
             "server services": "rpc ldap cldap kdc drepl winbindd kcc dns",
+            "winbindd socket directory": str(folder / "pipes"),
+            "ncalrpc dir": str(folder / "ncalrpc"),
+            "pid directory": str(folder),
         }
         self.tool(
             *("domain", "provision", "--server-role=dc", "--host-name=dc"),
@@ -62,6 +86,9 @@ class DomainController:
             text.replace("[global]\n", f"[global]\n{lines}", 1)
         )
         self._people()
+        self.krb5_conf = folder / "krb5.conf"
+        self.krb5_conf.write_text(_KRB5.format(realm=REALM, address=self.address))
+        self.keytab = folder / "smtp.keytab"
         self.process = self._process()
 
     def _people(self) -> None:
@@ -94,6 +121,35 @@ class DomainController:
         command = ["ldapmodify", *self._bound("Administrator@ad.test", ADMIN_PASSWORD)]
         data = ("\n".join(lines) + "\n").encode()
         run(command, data=data, environment=self._trusting).well()
+
+    def make_keytab(self) -> None:
+        """Give the service's user our principal, and write its keys to `keytab`."""
+        self.modify(
+            f"dn: {self.dn('sekisho')}",
+            "changetype: modify",
+            "replace: servicePrincipalName",
+            f"servicePrincipalName: {PRINCIPAL}",
+            "-",
+            "replace: msDS-SupportedEncryptionTypes",
+            "msDS-SupportedEncryptionTypes: 24",
+        )
+        self.tool(
+            *("domain", "exportkeytab", str(self.keytab), f"--principal={PRINCIPAL}"),
+            f"--configfile={self.configuration}",
+        ).well()
+
+    @property
+    def helper(self) -> list[str]:
+        """winbind's helper, which must be run `within`."""
+        given = f"--configfile={self.configuration}"
+        program = require_program("ntlm_auth")
+        return [program, given, "--helper-protocol=squid-2.5-ntlmssp"]
+
+    @property
+    def within(self) -> list[str]:
+        """A command that runs another one where winbind's pipe is this domain's."""
+        mount = f'mkdir -p {_PIPES} && mount --bind "$0" {_PIPES} && exec "$@"'
+        return ["unshare", "-m", "sh", "-c", mount, str(self.folder / "pipes")]
 
     def _bound(self, name: str, password: str) -> list[str]:
         return ["-x", "-H", self.url, "-D", name, "-w", password]
@@ -128,6 +184,8 @@ class DomainController:
 
         def answers() -> bool:
             self.process.assert_alive()
+            if not (self.folder / "pipes/pipe").exists():
+                return False
             return run(searched, environment=self._trusting).status == 0
 
         wait_for("the domain controller", answers, 60)
@@ -136,6 +194,7 @@ class DomainController:
     def stop(self) -> None:
         """Stop it; `start` brings it back with the same data."""
         self.process.stop()
+        (self.folder / "pipes/pipe").unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         """Start it."""

@@ -1,18 +1,14 @@
 """Kerberos over the wire, with a real KDC: by ticket, by password, by nothing less."""
 
 import base64
-import hashlib
-import importlib
-import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
-from peers.dialogue import Dialogue, Reply
+from peers.dialogue import Dialogue
+from peers.gss import NO_LAYER, Client
 from peers.kdc import (
     ALICE,
     ALICE_PASSWORD,
@@ -25,8 +21,6 @@ from peers.kdc import (
 from peers.service import OWN, Service, Settings, plain_settings
 from peers.sink import RecordingSink
 from real.test_durability import Serve, taking
-
-NO_LAYER = b"\x01\x00\x00\x00"
 
 
 @pytest.fixture(scope="module")
@@ -59,73 +53,6 @@ def settings_for(kdc: Kdc, sink: RecordingSink, **keys: Any) -> Settings:
     return settings
 
 
-class Client:
-    """One exchange of tickets with the service."""
-
-    def __init__(self, dialogue: Dialogue, **context: Any) -> None:
-        self.dialogue = dialogue
-        self.gss: Any = importlib.import_module("gssapi")
-        user, password = context.pop("login", (ALICE, ALICE_PASSWORD))
-        target = context.pop("target", "smtp@relay.test")
-        mechs = None
-        if context.pop("spnego", False):
-            spnego = self.gss.OID.from_int_seq("1.3.6.1.5.5.2")
-            context["mech"], mechs = spnego, [spnego]
-        principal = self.gss.Name(
-            f"{user}@{REALM}", name_type=self.gss.NameType.kerberos_principal
-        )
-        got = self.gss.raw.acquire_cred_with_password(
-            principal, password.encode(), mechs=mechs, usage="initiate"
-        )
-        bound = context.pop("bound", True)
-        bindings = None
-        if bound:
-            end_point = bound if isinstance(bound, bytes) else end_point_of(dialogue)
-            bindings = self.gss.raw.ChannelBindings(
-                application_data=b"tls-server-end-point:" + end_point
-            )
-        self.context = self.gss.SecurityContext(
-            name=self.gss.Name(target, name_type=self.gss.NameType.hostbased_service),
-            creds=self.gss.Credentials(base=got.creds),
-            usage="initiate",
-            channel_bindings=bindings,
-            flags=self.gss.RequirementFlag.mutual_authentication,
-            **context,
-        )
-
-    def tokens(self, mechanism: str) -> Reply:
-        """Exchange tokens until the context is whole; the last reply."""
-        token = self.context.step()
-        reply = self.dialogue.say(
-            f"AUTH {mechanism} {base64.b64encode(token).decode()}"
-        )
-        while reply.code == 334 and not self.context.complete:
-            more = self.context.step(challenge(reply)) or b""
-            reply = self.dialogue.say(base64.b64encode(more))
-        return reply
-
-    def gssapi(self, choice: bytes = NO_LAYER) -> Reply:
-        """Sign in by GSSAPI."""
-        reply = self.tokens("GSSAPI")
-        if reply.code != 334:
-            return reply
-        assert self.context.unwrap(challenge(reply)).message == NO_LAYER
-        wrapped = self.context.wrap(choice, False).message
-        return self.dialogue.say(base64.b64encode(wrapped))
-
-
-def challenge(reply: Reply) -> bytes:
-    return base64.b64decode(reply.lines[-1])
-
-
-def end_point_of(dialogue: Dialogue) -> bytes:
-    assert isinstance(dialogue.stream, ssl.SSLSocket)
-    der = dialogue.stream.getpeercert(binary_form=True)
-    assert der is not None
-    certificate = x509.load_der_x509_certificate(der)
-    return hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest()
-
-
 @pytest.fixture
 def service(kdc: Kdc, serve: Serve, sink: RecordingSink) -> Service:
     return serve(settings_for(kdc, sink), users=False)
@@ -155,10 +82,7 @@ def test_a_ticket_signs_in_and_sends_from_its_owners_address_alone(
 
 def test_spnego_signs_in(service: Service) -> None:
     with private(service) as dialogue:
-        reply = Client(dialogue, spnego=True).tokens("GSS-SPNEGO")
-        if reply.code == 334:
-            reply = dialogue.say("")
-        assert reply.code == 235, dialogue.transcript
+        assert Client(dialogue, spnego=True).gss_spnego().code == 235
 
 
 def test_gssapi_takes_no_negotiated_token(service: Service) -> None:

@@ -3,7 +3,8 @@
 Samba's helper verifies; what is refused here never reaches it: an anonymous or null
 session (MS02-011 took one for an account), the first version of the response, which
 can be computed back, and fields that lead out of the message (offsets and lengths are
-the client's).
+the client's). Names are in UTF-16, or in ASCII where the client knows no Unicode, as
+curl: what an octet above that means in an "OEM" character set, only the client knows.
 """
 
 import struct
@@ -48,17 +49,16 @@ def read_authenticate(message: bytes) -> Claimed:
     """
     _kind(message, _AUTHENTICATE, _LEAST_AUTHENTICATE)
     (flags,) = struct.unpack_from("<I", message, 60)
-    if not flags & _UNICODE:
-        raise NtlmError("names are not in Unicode")
     response = _field(message, 20)
     if flags & _ANONYMOUS or not response:
         raise NtlmError("an anonymous session")
     if len(response) <= _V1_OCTETS:
         raise NtlmError("NTLM of version 1")
-    user = _name(_field(message, 36))
+    encoding = "utf-16-le" if flags & _UNICODE else "ascii"
+    user = _name(_field(message, 36), encoding)
     if not user:
         raise NtlmError("a null session: there is no user")
-    return Claimed(user, _name(_field(message, 28)))
+    return Claimed(user, _name(_field(message, 28), encoding))
 
 
 def _kind(message: bytes, kind: int, least: int) -> None:
@@ -76,13 +76,13 @@ def _field(message: bytes, at: int) -> bytes:
     return message[offset : offset + length]
 
 
-def _name(octets: bytes) -> str:
-    if len(octets) % 2 or len(octets) > _MAX_NAME_OCTETS:
-        raise NtlmError("a name is no UTF-16, or too long")
+def _name(octets: bytes, encoding: str) -> str:
+    if len(octets) > _MAX_NAME_OCTETS:
+        raise NtlmError("a name is too long")
     try:
-        name = octets.decode("utf-16-le")
+        name = octets.decode(encoding)
     except UnicodeDecodeError:
-        raise NtlmError("a name is no UTF-16") from None
+        raise NtlmError(f"a name is no {encoding}") from None
     if not name.isprintable():
         raise NtlmError("a name holds control characters")
     return name
