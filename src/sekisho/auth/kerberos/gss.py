@@ -38,8 +38,11 @@ _REFUSED: Mapping[int, str] = {
 }
 """Kerberos's codes that are about the client; 39756033 is KG_KEYTAB_NOMATCH."""
 
-_CALLER_FAULTS = frozenset({"BadChannelBindingsError", "DefectiveTokenError"})
-_MINE = ("DuplicateTokenError", "ExpiredTokenError", "OldTokenError")
+_CALLER_FAULTS = frozenset(
+    {"BadChannelBindingsError", "BadMICError", "InvalidTokenError"}
+    | {"DuplicateTokenError", "ExpiredTokenError", "TokenOutOfSequenceError"}
+)
+"""Names of the library's errors, also of those that it derives from them."""
 
 
 class GssRefusedError(Exception):
@@ -204,7 +207,7 @@ def _meaning(error: Any) -> Exception:  # noqa: ANN401
         return GssRefusedError(_REFUSED[code], unknown=code == _NO_SUCH_CLIENT)
     kind = type(error).__name__
     names = {one.__name__ for one in type(error).__mro__}
-    if names & _CALLER_FAULTS or kind in _MINE:
+    if names & _CALLER_FAULTS:
         return GssRefusedError(kind)
     return AuthUnavailableError(f"{kind}, Kerberos code {code}")
 
