@@ -23,7 +23,7 @@ from peers.slapd import (
     SERVICE_PASSWORD,
     Slapd,
 )
-from real.test_auth_probes import assert_no_passage
+from real.auth_probes.doors import assert_no_passage
 
 LIFETIME = 2.0
 REFUSED = "535 5.7.8"

@@ -1,0 +1,1 @@
+"""The audit catalogue's probes of authentication, part B, as one table."""
