@@ -1,115 +1,105 @@
-"""``sekisho queue backup`` and ``restore``: every queue folder, one snapshot each.
+"""``sekisho queue backup``: every queue folder, the accounts, and what workers share.
 
-A backup is a folder with one folder for each queue in it, by its name in ``data_dir``.
-Each worker writes its own. A message is in one queue only, so snapshots of a moment
-apart lose none; only where a folder is being taken over by another worker could one
-slip between them, and then no backup is made.
+A backup is a folder:
+
+| in it | what it is |
+| --- | --- |
+| one folder for each queue, by its name in ``data_dir`` | its worker's snapshot |
+| ``accounts.db`` | accounts, app passwords, and the keys that those were hashed with |
+| ``shared.db`` | lockouts and what was used of quotas |
+| ``backup.json`` | written last: without it the backup is not whole |
+
+Three operations, so that none takes long however large the queues are: all workers
+begin; they are asked how far they are; then one of them does the rest. A message is in
+one queue only, so snapshots of a moment apart lose none; only where a folder is being
+taken over by another worker could one slip between them, and then no backup is made.
 """
 
 import asyncio
 import os
-import shutil
 from pathlib import Path
 
-from sekisho.app.control import Arguments, NotRunning, Refusal, ask
-from sekisho.app.operation import Desk, argument
-from sekisho.config.schema import Config
-from sekisho.queue.backup import Snapshot, back_up, remove_empty, restore_backup
-from sekisho.queue.errors import QueueError
-from sekisho.queue.store import Queue
+import msgspec
+
+from sekisho.app.control import Arguments, Refusal
+from sekisho.app.operation import Desk, argument, spelled_time
+from sekisho.app.snapshots import take_snapshot
+from sekisho.app.storage import ACCOUNTS_NAME, SHARED_NAME
+from sekisho.queue.bodies import fsync_folder
+
+MANIFEST = "backup.json"
+SHARED_FILES = (ACCOUNTS_NAME, SHARED_NAME)
 
 
-async def back_up_queue(desk: Desk, arguments: Arguments) -> object:
-    """Write a snapshot of this worker's queue below a folder."""
-    target = Path(argument(arguments, "folder", str, ""))
-    if not target.is_absolute():
-        raise Refusal("a backup needs the whole path of a folder")
-    queue = desk.queue
-    name = queue.path.parent.name
+class Manifest(msgspec.Struct):
+    """What says that a backup is whole.
+
+    Attributes:
+        made_at: When it was (RFC 3339).
+        queues: Of which it has a folder.
+        files: Which of `SHARED_FILES` are in it.
+
+    """
+
+    made_at: str
+    queues: list[str]
+    files: list[str]
+
+
+async def begin(desk: Desk, arguments: Arguments) -> object:
+    """Begin to write a snapshot of this worker's queue below a folder."""
+    folder = _folder(arguments)
+    if (folder / MANIFEST).exists():
+        raise Refusal(f"{folder} is a backup already", "name a new folder")
+    target = folder / desk.queue.path.parent.name
+    desk.backup.begin(desk.queue, target)
+    if not desk.is_running:
+        await desk.backup.wait()
+    return [await desk.backup.state(desk.queue, target)]
+
+
+async def state(desk: Desk, arguments: Arguments) -> object:
+    """Say how far it is."""
+    target = _folder(arguments) / desk.queue.path.parent.name
+    return [await desk.backup.state(desk.queue, target)]
+
+
+async def finish(desk: Desk, arguments: Arguments) -> object:
+    """Add what all workers share, and write that the backup is whole."""
+    folder = _folder(arguments)
+    queues = argument(arguments, "queues", list[str], [])
+    missing = sorted(one for one in queues if not (folder / one).is_dir())
+    if missing or not queues:
+        raise Refusal(f"not in this backup: {', '.join(missing) or 'any queue'}")
+    data_dir = desk.queue.path.parent.parent
+    return await asyncio.to_thread(_finish, data_dir, folder, queues, desk.clock())
+
+
+def _finish(data_dir: Path, folder: Path, queues: list[str], now: float) -> Manifest:
+    files = [one for one in SHARED_FILES if (data_dir / one).exists()]
+    for name in files:
+        take_snapshot(data_dir / name, folder / name)
+    manifest = Manifest(spelled_time(now), queues, files)
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
     try:
-        snapshot = await asyncio.to_thread(_back_up, queue, target, name)
+        descriptor = os.open(folder / MANIFEST, flags, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(manifest) + b"\n")
+            file.flush()
+            os.fsync(descriptor)
+        fsync_folder(folder)
     except OSError as error:
-        hint = "name a folder that the service's user may write"
-        raise Refusal(f"{target}: {error.strerror}", hint) from error
-    except QueueError as error:
-        raise Refusal(error.sentence, error.hint) from error
-    return [
-        {
-            "queue": name,
-            "messages": snapshot.messages,
-            "body_files": snapshot.body_files,
-        }
-    ]
+        raise Refusal(f"{folder / MANIFEST}: {error.strerror}") from error
+    return manifest
 
 
-def _back_up(queue: Queue, target: Path, name: str) -> Snapshot:
-    target.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return back_up(queue, target / name)
+def _folder(arguments: Arguments) -> Path:
+    folder = Path(argument(arguments, "folder", str, ""))
+    if not folder.is_absolute():
+        raise Refusal("a backup needs the whole path of a folder")
+    return folder
 
 
 def queue_names(folder: Path) -> list[str]:
     """The queues below a folder, by name."""
     return sorted(path.parent.name for path in folder.glob("queue*/queue.db"))
-
-
-def refuse_unless_whole(before: list[str], backed_up: list[str]) -> None:
-    """Refuse a backup that lacks a queue that was there when it began.
-
-    Raises:
-        Refusal: It does.
-
-    """
-    missing = sorted(set(before) - set(backed_up))
-    if missing:
-        sentence = f"not in this backup: {', '.join(missing)}"
-        hint = "another worker is taking that over; wait and back up to a new folder"
-        raise Refusal(sentence, hint)
-
-
-def restore_queues(config: Config, backup: Path) -> list[dict[str, object]]:
-    """Make the queues of a backup, all mail held, with the service stopped.
-
-    Raises:
-        Refusal: It cannot be done; mail that is there is never overwritten.
-
-    """
-    _refuse_while_running(config)
-    names = queue_names(backup)
-    if not names:
-        raise Refusal(f"{backup} is no backup", "name what sekisho queue backup made")
-    restored: list[dict[str, object]] = []
-    mask = os.umask(0o077)
-    try:
-        config.data_dir.mkdir(parents=True, exist_ok=True)
-        # All of them first: a backup is not restored by half.
-        for name in queue_names(config.data_dir):
-            remove_empty(config.data_dir / name, only_look=True)
-        for name in names:
-            folder = config.data_dir / name
-            snapshot = restore_backup(backup / name, folder)
-            _give_to_owner(folder)
-            restored.append({"queue": name, "messages": snapshot.messages})
-    except QueueError as error:
-        done = ", ".join(str(one["queue"]) for one in restored)
-        hint = f"{error.hint}; restored before: {done}" if done else error.hint
-        raise Refusal(error.sentence, hint) from error
-    finally:
-        os.umask(mask)
-    return restored
-
-
-def _refuse_while_running(config: Config) -> None:
-    try:
-        ask(config.data_dir, "ping", {})
-    except NotRunning:
-        return
-    raise Refusal("the service is running", "stop it, then restore")
-
-
-def _give_to_owner(folder: Path) -> None:
-    """What root restores belongs to whom the data folder belongs to."""
-    if os.geteuid() != 0:
-        return
-    owner = folder.parent.stat()
-    for path in (folder, *folder.rglob("*")):
-        shutil.chown(path, owner.st_uid, owner.st_gid)

@@ -19,7 +19,7 @@ from sekisho.app.storage import (
     queue_folders,
     timeline_paths,
 )
-from sekisho.app.wiring import unix_seconds
+from sekisho.app.wiring import schedule, unix_seconds
 from sekisho.auth.account import Account, AccountError
 from sekisho.auth.lockout import Lockout, LockoutRules
 from sekisho.config.schema import Config
@@ -68,6 +68,7 @@ async def _by_itself(config: Config, do: str, arguments: Arguments) -> Any:  # n
                 trace=partial(_trace, config) if not number else _nothing,
                 clock=unix_seconds,
                 is_running=False,
+                schedule=schedule(config, carriers=1),
                 number=number,
             )
             answers.append(await _answer(desk, do, arguments))

@@ -149,7 +149,6 @@ MERGES: Mapping[str, Merge] = {
     "queue.backup": Merge(_every),
     "queue.backup.state": Merge(_every),
     "queue.backup.finish": Merge(_first, one=True),
-    "queue.damaged": Merge(_every),
     "user.add": Merge(_first, one=True),
     "user.list": Merge(_first, one=True),
     "user.passwd": Merge(_first, one=True),

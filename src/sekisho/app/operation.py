@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 from prometheus_client import CollectorRegistry
 
+from sekisho.app.backup_job import BackupJob
 from sekisho.app.control import Arguments, Refusal
 from sekisho.auth.accounts import AccountStore
 from sekisho.auth.lockout import Lockout
@@ -20,6 +21,7 @@ from sekisho.observe.events import Event
 from sekisho.policy.decide import Policy
 from sekisho.queue.store import Queue
 from sekisho.scheduler.lane import DestinationFigures
+from sekisho.scheduler.options import SchedulerOptions
 from sekisho.server.counters import QuotaCounters
 
 MAX_LIST = 10_000
@@ -41,6 +43,8 @@ class Desk:
         is_running: Whether a service runs around it.
         alarms: What an operator has to look at.
         destinations: How each stands; none where the service is stopped.
+        schedule: What is tried when.
+        backup: The one that is being written.
         number: Of the worker; what concerns none of them is told by the first.
         registry: The worker's metrics.
 
@@ -57,6 +61,8 @@ class Desk:
     is_running: bool
     alarms: Callable[[], list[str]] = list
     destinations: Callable[[], list[DestinationFigures]] = list
+    schedule: SchedulerOptions = field(default_factory=SchedulerOptions)
+    backup: BackupJob = field(default_factory=BackupJob)
     number: int = 0
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 

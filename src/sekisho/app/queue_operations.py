@@ -10,7 +10,14 @@ from sekisho.model.ids import MessageId, parse_message_id
 from sekisho.observe.events import OperatorActed
 from sekisho.policy.admission import admit_release
 from sekisho.queue.errors import UnreadableError
-from sekisho.queue.records import Action, QueuedMessage, Selection, State
+from sekisho.queue.records import (
+    Action,
+    QueuedMessage,
+    QueuedRecipient,
+    Selection,
+    State,
+)
+from sekisho.scheduler.outlook import outlook
 
 EXPORT_PAGE_BYTES = 4 * 1024 * 1024
 _RELEASE_PAGE = 100
@@ -76,21 +83,29 @@ async def show_message(desk: Desk, arguments: Arguments) -> object:
         "rule": queued.rule,
         "grant": queued.grant,
         "reason": queued.reason,
-        "recipients": [
-            {
-                "address": str(one.recipient.address),
-                "state": one.state.label,
-                "destination": one.destination,
-                "attempts": one.attempts,
-                "next_attempt": spelled_time(one.next_attempt),
-                "last_reply": one.last_reply,
-                "last_cause": one.cause,
-                "delay_told_at": spelled_time(one.delay_told_at),
-                "rule": one.rule,
-                "grant": one.grant,
-            }
-            for one in queued.recipients
-        ],
+        "recipients": [_shown(desk, queued, one) for one in queued.recipients],
+    }
+
+
+def _shown(desk: Desk, queued: QueuedMessage, one: QueuedRecipient) -> object:
+    ahead = outlook(desk.schedule, queued, one)
+    return {
+        "address": str(one.recipient.address),
+        "state": one.state.label,
+        "destination": one.destination,
+        "attempts": one.attempts,
+        "next_attempt": spelled_time(ahead.next_attempt),
+        "last_reply": one.last_reply,
+        "last_cause": one.cause,
+        "retry_rule": ahead.rule,
+        "retry_seconds": list(ahead.retry_seconds),
+        "retry_set_by": ahead.set_by,
+        "expires_at": spelled_time(ahead.expires_at),
+        "expiry_set_by": ahead.expiry_set_by,
+        "delay_notice_at": spelled_time(ahead.notice_at),
+        "delay_told_at": spelled_time(one.delay_told_at),
+        "rule": one.rule,
+        "grant": one.grant,
     }
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn, Protocol
 
 from sekisho.app.control import Refusal
+from sekisho.app.storage import SHARED_NAME
 from sekisho.app.wiring import unix_seconds
 from sekisho.auth.lockout import LockoutRules
 from sekisho.config.schema import Config
@@ -24,7 +25,6 @@ from sekisho.shared.quotas import SharedShelf
 from sekisho.shared.schema import SharedStoreError
 from sekisho.shared.store import SharedStore, StoreUnavailableError
 
-STORE_NAME = "shared.db"
 COUNTS_NAME = "shared.counts"
 LOCKS_NAME = "shared.locks"
 UPKEEP_SECONDS = 1.0
@@ -95,7 +95,7 @@ class Sharing:
 
         folder = config.data_dir
         try:
-            store, told = SharedStore.create(folder / STORE_NAME, changed)
+            store, told = SharedStore.create(folder / SHARED_NAME, changed)
         except SharedStoreError as error:
             raise Refusal(str(error), error.hint) from error
         closing.callback(store.close)
@@ -145,7 +145,7 @@ def stored_quotas(config: Config, closing: ExitStack) -> QuotaCounters:
 
 
 def _stored(config: Config, closing: ExitStack) -> SharedStore | None:
-    path = config.data_dir / STORE_NAME
+    path = config.data_dir / SHARED_NAME
     if not path.exists():
         return None
     store = SharedStore(path)

@@ -22,6 +22,7 @@ from sekisho.queue.errors import QueueError
 from sekisho.queue.store import Queue, QueueOptions
 
 ACCOUNTS_NAME = "accounts.db"
+SHARED_NAME = "shared.db"
 QUEUE_NAME = "queue"
 TIMELINE_NAME = "timeline.db"
 LOCK_NAME = "service.lock"

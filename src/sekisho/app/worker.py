@@ -166,9 +166,11 @@ class Worker:
             is_running=True,
             alarms=watch.alarms,
             destinations=self._scheduler.destinations,
+            schedule=self._schedule,
             number=self._place.number,
             registry=watch.metrics.registry,
         )
+        closing.callback(self._desk.backup.stop)
         if self._place.number == 0:
             taking = asyncio.ensure_future(
                 take_over(config, self._place.workers, queue, watch)

@@ -1,14 +1,10 @@
 """``sekisho queue``: look at the queue and act on it."""
 
-import base64
-import sys
-from pathlib import Path
 from typing import Any
 
 import click
 from rich.table import Table
 
-from sekisho.app.backups import queue_names, refuse_unless_whole, restore_queues
 from sekisho.app.desk import perform
 from sekisho.cli.options import (
     config_option,
@@ -17,12 +13,10 @@ from sekisho.cli.options import (
     print_table,
     read_config,
 )
+from sekisho.cli.queue_backup import backup, restore
+from sekisho.cli.queue_message import export, show
 
 _STATES = ("active", "deferred", "held", "dead")
-_OF_A_RECIPIENT = (
-    *("state", "destination", "attempts", "next_attempt"),
-    *("last_cause", "last_reply", "delay_told_at"),
-)
 
 
 @click.group("queue")
@@ -64,25 +58,6 @@ def print_messages(listed: list[dict[str, Any]]) -> None:
             state = f"{recipient['address']} ({recipient['state']})"
             table.add_row(*head, state, recipient["last_reply"] or "")
     print_table(table)
-
-
-@queue_command.command("show")
-@config_option
-@json_option
-@click.argument("message_id")
-def show(config_file: str | None, as_json: bool, message_id: str) -> None:
-    """Show one message: envelope, why it was let in, recipients, next attempts."""
-    shown = perform(read_config(config_file), "queue.show", {"id": message_id})
-    if as_json:
-        print_json(shown)
-        return
-    recipients = shown.pop("recipients")
-    for key, value in shown.items():
-        click.echo(f"{key + ':':<14} {value if value != '' else '-'}")
-    for one in recipients:
-        click.echo(f"\n{one['address']}")
-        for key in _OF_A_RECIPIENT:
-            click.echo(f"  {key + ':':<14} {one.get(key) or '-'}")
 
 
 @queue_command.command("stats")
@@ -185,54 +160,8 @@ def resume(config_file: str | None, as_json: bool, destination: str) -> None:
         click.echo(f"{destination} is resumed; {told['recipients']} recipients waited")
 
 
-@queue_command.command("export")
-@config_option
-@click.argument("message_id")
-def export(config_file: str | None, message_id: str) -> None:
-    """Write a message, as it would be sent, to standard output."""
-    config, offset = read_config(config_file), 0
-    while True:
-        asked = {"id": message_id, "offset": offset}
-        page = base64.b64decode(perform(config, "queue.export", asked)["base64"])
-        if not page:
-            return
-        sys.stdout.buffer.write(page)
-        offset += len(page)
-
-
-@queue_command.command("backup")
-@config_option
-@json_option
-@click.argument("folder", type=click.Path(path_type=Path))
-def backup(config_file: str | None, as_json: bool, folder: Path) -> None:
-    """Write a snapshot of all queues into a new folder; the service goes on.
-
-    Accounts are not in it.
-    """
-    config = read_config(config_file)
-    before = queue_names(config.data_dir)
-    told = perform(config, "queue.backup", {"folder": str(folder.absolute())})
-    refuse_unless_whole(before, [one["queue"] for one in told])
-    if as_json:
-        print_json(told)
-        return
-    for one in told:
-        click.echo(f"{one['queue']}: {one['messages']} messages")
-
-
-@queue_command.command("restore")
-@config_option
-@json_option
-@click.argument("folder", type=click.Path(path_type=Path))
-def restore(config_file: str | None, as_json: bool, folder: Path) -> None:
-    """Restore a backup, with all its mail held; the service must be stopped."""
-    told = restore_queues(read_config(config_file), folder.absolute())
-    if as_json:
-        print_json(told)
-        return
-    for one in told:
-        click.echo(f"{one['queue']}: {one['messages']} messages, all held")
-    click.echo("start the service, look at queue list, then: sekisho queue release")
+for _command in (show, export, backup, restore):
+    queue_command.add_command(_command)
 
 
 def _given(chosen: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ Intervals = Annotated[Many[Minutes], Some, AfterValidator(_growing)]
 class Retry(Table):
     """Intervals by cause, where they differ from ``retry_minutes``; in minutes.
 
-    ``sekisho queue show`` tells the cause of the last attempt and the next one.
+    ``sekisho queue show`` tells which of them a recipient is tried by, and when.
 
     Attributes:
         unreachable: Nobody answers at the address, or the connection broke.

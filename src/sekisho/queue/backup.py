@@ -66,6 +66,7 @@ def back_up(
         with queue.bodies.keep():
             source.execute("BEGIN").fetchall()
             snapshot = Snapshot(_count(source), _link_bodies(source, queue, part))
+        (part / "queue.db").touch(mode=0o600)
         copy_pages(source, part / "queue.db", PAGES_A_STEP, told)
         _sync(part)
         part.rename(target)

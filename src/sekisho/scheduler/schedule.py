@@ -73,6 +73,22 @@ def _by_reply(reply: Reply) -> RetryRule:
     return rule or RetryRule.OTHER
 
 
+_BY_NAME: Mapping[str, RetryRule] = {
+    **{rule.value: rule for rule in RetryRule},
+    **{cause.value: rule for cause, rule in _BY_CAUSE.items()},
+}
+
+
+def rule_of_cause(cause: str) -> RetryRule | None:
+    """Which schedule holds for a cause as `cause_of` spells it; None where none does.
+
+    No schedule holds for what was not tried yet, and for what an operator paused.
+    """
+    if cause in ("", Cause.PAUSED.value):
+        return None
+    return _BY_NAME.get(cause, RetryRule.OTHER)
+
+
 _TOO_MUCH = frozenset({421, 451})
 
 
