@@ -1,13 +1,13 @@
 """App passwords: narrower than their account, revocable, and as hard to guess."""
 
 import asyncio
-from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
 import pytest
 
 from auth.support import CONTEXT, NAME, Clock, plain
+from replacing import replace
 from sekisho.auth.account import AccountError
 from sekisho.auth.accounts import AccountStore, NewAccount
 from sekisho.auth.app_passwords import (

@@ -3,13 +3,13 @@
 import datetime as dt
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from auth.support import CONTEXT, NAME, Clock, add_alice
 from peers.authority import ANY, CLIENT, DAY, SERVER, ClientAuthority, ClientCertificate
+from replacing import replace
 from sekisho.auth.accounts import AccountStore
 from sekisho.auth.certificate import (
     By,

@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +20,7 @@ from auth.support import (
     scram,
     scram_client,
 )
+from replacing import replace
 from sekisho.auth.accounts import AccountStore
 from sekisho.auth.authenticator import (
     Authenticator,

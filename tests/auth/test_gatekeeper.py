@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from auth.support import (
     scram,
     scram_client,
 )
+from replacing import replace
 from sekisho.auth.accounts import AccountStore, NewAccount
 from sekisho.auth.gatekeeper import Gatekeeper, GatekeeperOptions
 from sekisho.auth.hashing import Hasher, HashingPool

@@ -2,7 +2,6 @@
 
 from binascii import a2b_base64
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -19,6 +18,7 @@ from auth.support import (
     scram,
     scram_client,
 )
+from replacing import replace
 from sekisho.auth.accounts import AccountStore, NewAccount
 from sekisho.auth.gatekeeper import Gatekeeper
 from sekisho.auth.sasl import Challenge, Failed, KeysNeeded, Proven, ScramKeys, Step

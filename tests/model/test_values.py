@@ -1,12 +1,12 @@
 """Replies, ids, decisions, routes and the rest: values that cannot be wrong."""
 
-from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from replacing import replace
 from sekisho.model import replies
 from sekisho.model.address import NULL_PATH, Address, parse_pattern
 from sekisho.model.content import Content, FileBody, InlineBody

@@ -1,10 +1,10 @@
 """A small house of rules, and facts about who comes to it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from replacing import replace
 from sekisho.model.address import (
     NULL_PATH,
     Address,

@@ -1,10 +1,9 @@
 """The brake for stolen accounts: held one past each bound, and never refused for it."""
 
-from dataclasses import replace
-
 import pytest
 
 from policy.cases import ALICE, SHOP, facts, grant, header, house
+from replacing import replace
 from sekisho.model.decision import Verdict
 from sekisho.model.facts import QuotaKey, Usage
 from sekisho.model.identity import NOBODY

@@ -1,8 +1,8 @@
 """`explain` walks a case as SMTP would, and ends where it ends."""
 
-from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
+from replacing import replace
 from sekisho.model.address import Address, parse_pattern
 from sekisho.model.decision import Verdict
 from sekisho.model.facts import Facts, HeaderFacts, Malformation, Offered

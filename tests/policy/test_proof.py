@@ -1,7 +1,6 @@
 """The proof: its table says what passes, and it sees what should not."""
 
 import time
-from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from math import inf
 
@@ -21,6 +20,7 @@ from policy.cases import (
     lane,
     pattern,
 )
+from replacing import replace
 from sekisho.model.address import ANY_ADDRESS
 from sekisho.model.decision import Decision, Verdict
 from sekisho.model.facts import Facts

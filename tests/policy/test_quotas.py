@@ -1,6 +1,5 @@
 """How much: four bounds, each refused one past it, and whom they count."""
 
-from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -15,6 +14,7 @@ from policy.cases import (
     house,
     lane,
 )
+from replacing import replace
 from sekisho.model import replies
 from sekisho.model.decision import Decision
 from sekisho.model.facts import QuotaKey, Usage

@@ -3,10 +3,10 @@
 import asyncio
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from queued_mail import decision, message
+from replacing import replace
 from sekisho.model.content import Content
 from sekisho.model.ids import new_message_id
 from sekisho.queue.records import Result, State

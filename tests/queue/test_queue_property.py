@@ -1,7 +1,6 @@
 """Whatever is done to the store in whatever order: every recipient is in one state."""
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import settings
@@ -16,6 +15,7 @@ from hypothesis.stateful import (
 )
 
 from queued_mail import NOW, decision, message
+from replacing import replace
 from sekisho.model.content import Content, FileBody
 from sekisho.model.decision import Verdict
 from sekisho.model.message import Message

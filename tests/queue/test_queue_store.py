@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import apsw
@@ -12,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from queued_mail import NOW, decision, message
+from replacing import replace
 from sekisho.model.address import Address, parse_address
 from sekisho.model.content import Content, InlineBody
 from sekisho.model.decision import POLICY_SEAL, Decision, Verdict
@@ -112,7 +112,7 @@ class TestPut:
 
     @pytest.mark.asyncio
     async def test_look_alike_of_a_decision_is_refused(self, queue: Queue) -> None:
-        class Forged(Decision):
+        class Forged(Decision, frozen=True):
             def __post_init__(self) -> None:
                 pass
 

@@ -3,7 +3,6 @@
 import email
 import email.policy
 from base64 import b64decode
-from dataclasses import replace
 from email.message import EmailMessage, Message
 from typing import cast
 
@@ -11,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from replacing import replace
 from sekisho.model.address import NULL_PATH, Address, parse_address
 from sekisho.model.content import INLINE_BYTES, InlineBody
 from sekisho.model.envelope import BodyKind, Envelope, Notify, Recipient, Ret

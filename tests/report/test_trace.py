@@ -3,13 +3,13 @@
 import email
 import email.policy
 import email.utils
-from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from replacing import replace
 from sekisho.model.address import Address, parse_address
 from sekisho.model.ids import new_message_id
 from sekisho.report.trace import Trace, missing_fields, received_field, rfc5322_date

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 
 from queued_mail import message
+from replacing import replace
 from scheduled import AWAY, LATER, OK, World
 from sekisho.model.envelope import Recipient
 from sekisho.model.message import Message

@@ -1,10 +1,9 @@
 """The sender of late mail is told once, in time, and only if he wants it."""
 
-from dataclasses import replace
-
 import pytest
 
 from queued_mail import NOW, message
+from replacing import replace
 from scheduled import AWAY, LATER, OK, World
 from sekisho.model.envelope import Notify
 from sekisho.model.message import Message

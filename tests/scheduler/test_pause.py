@@ -1,11 +1,11 @@
 """Nothing goes to a paused destination, none of its mail is lost, and all goes on."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
 from queued_mail import NOW, message
+from replacing import replace
 from scheduled import AWAY, LATER, OK, World
 from sekisho.observe import events
 from sekisho.queue.records import State

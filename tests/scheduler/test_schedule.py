@@ -1,10 +1,9 @@
 """Each cause has its own schedule, and an operator sees which one holds."""
 
-from dataclasses import replace
-
 import pytest
 
 from queued_mail import NOW, message
+from replacing import replace
 from scheduled import AWAY, LATER, OK, World
 from sekisho.config.carriage import Retry
 from sekisho.model.outcome import Cause, Deferred, Failed

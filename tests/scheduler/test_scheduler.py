@@ -7,11 +7,11 @@ is a real one.
 import asyncio
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 
 from queued_mail import NOW, decision, message
+from replacing import replace
 from scheduled import AWAY, LATER, NEVER, OK, RETRY, World
 from sekisho.model.decision import Verdict
 from sekisho.model.envelope import Notify, Recipient

@@ -1,10 +1,9 @@
 """The intervals of the Windows service (15, 30, 60, 240 minutes) can be configured."""
 
-from dataclasses import replace
-
 import pytest
 
 from queued_mail import NOW, message
+from replacing import replace
 from scheduled import LATER, World
 from sekisho.config.carriage import Queue
 from sekisho.observe import events

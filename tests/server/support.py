@@ -10,12 +10,13 @@ import ssl
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from peers.certificate import make_certificate
 from peers.service import HOSTNAME, OWN, Settings, as_toml
+from replacing import replace
 from sekisho.app.hostfacts import Seen
 from sekisho.app.proof import policy_of
 from sekisho.app.wiring import (

@@ -4,12 +4,12 @@ import asyncio
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from replacing import replace
 from sekisho.queue.operations import Operation
 from server.conftest import Run
 from server.support import FROM, TO, House, open_house

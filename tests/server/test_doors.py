@@ -4,12 +4,12 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from peers.service import HOSTNAME
+from replacing import replace
 from sekisho.app.submission import bind_submission, system_identity
 from sekisho.app.wiring import listener_context
 from sekisho.config.load import load_config

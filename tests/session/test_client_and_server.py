@@ -4,11 +4,12 @@ Without sockets: octets cross in pieces of any size, the server answers at rando
 both must agree on every envelope, every content and every recipient's outcome.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from replacing import replace
 from sekisho.model import replies
 from sekisho.model.address import NULL_PATH, Address
 from sekisho.model.envelope import BodyKind, Envelope, Notify, Recipient, Ret

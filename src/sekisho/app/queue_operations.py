@@ -2,7 +2,8 @@
 
 import base64
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from sekisho.app.control import Arguments, Refusal
 from sekisho.app.operation import Desk, argument, page_size, read_id, spelled_time

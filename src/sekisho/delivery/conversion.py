@@ -14,7 +14,9 @@ Rules:
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from sekisho.delivery.content import Bodies, file_facts, inline_facts, pieces, whole
 from sekisho.model.content import Content, InlineBody

@@ -15,6 +15,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+import msgspec
+
 from sekisho.model.domain import DomainError, normal_domain, normal_literal
 
 MAX_LOCAL_PART_OCTETS = 64
@@ -35,8 +37,7 @@ class AddressError(ValueError):
     """The text is no mailbox; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(msgspec.Struct, frozen=True):
     """A mailbox.
 
     Attributes:
@@ -72,8 +73,7 @@ class Address:
         return self.local_part.lower() == "postmaster"
 
 
-@dataclass(frozen=True, slots=True)
-class NullPath:
+class NullPath(msgspec.Struct, frozen=True):
     """The null reverse-path ``<>`` of bounces and notices (RFC 5321 §4.5.5)."""
 
     def __str__(self) -> str:

@@ -6,14 +6,13 @@ that was written and fsynced before anybody answered 250; rooms hand on its name
 Content is always in CRLF form and never dot-stuffed: stuffing belongs to the wire.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 INLINE_BYTES = 64 * 1024
 """Bodies up to this many octets are held in memory and stored in the database."""
 
 
-@dataclass(frozen=True, slots=True)
-class InlineBody:
+class InlineBody(msgspec.Struct, frozen=True):
     """A body held in memory."""
 
     data: bytes
@@ -24,8 +23,7 @@ class InlineBody:
         return len(self.data)
 
 
-@dataclass(frozen=True, slots=True)
-class FileBody:
+class FileBody(msgspec.Struct, frozen=True):
     """A body in a file of the queue's own folder.
 
     Attributes:
@@ -41,8 +39,7 @@ class FileBody:
 Body = InlineBody | FileBody
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(msgspec.Struct, frozen=True):
     """A message: octets of ours, then the body from an offset on.
 
     Attributes:

@@ -6,9 +6,10 @@ prove it). `queue.put` takes a message **and** its Decision, and refuses one tha
 made for another envelope, so nothing comes into the queue that policy did not let in.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
+
+import msgspec
 
 from sekisho.model.address import Address, ReversePath
 from sekisho.model.facts import QuotaKey
@@ -23,8 +24,7 @@ class Verdict(Enum):
     HOLD = "hold"
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(msgspec.Struct, frozen=True):
     """Why one recipient was let through.
 
     Attributes:
@@ -47,8 +47,7 @@ POLICY_SEAL: Final = _Seal()
 """For `sekisho.policy` alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """What policy said about one case.
 
     Attributes:

@@ -4,8 +4,9 @@ RFC 5321 §2.3.1; delivery status requests after RFC 3461; body kinds after RFC 
 and RFC 3030; SMTPUTF8 after RFC 6531.
 """
 
-from dataclasses import dataclass
 from enum import Enum, Flag
+
+import msgspec
 
 from sekisho.model.address import Address, ReversePath
 
@@ -39,8 +40,7 @@ NOTIFY_DEFAULT = Notify.FAILURE | Notify.DELAY
 """What a recipient without NOTIFY gets (RFC 3461 §4.1: FAILURE, or with DELAY)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(msgspec.Struct, frozen=True):
     """One forward-path and what was asked for it.
 
     Attributes:
@@ -57,8 +57,7 @@ class Recipient:
     original: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True):
     """Everything SMTP says of a message beside its content.
 
     Attributes:

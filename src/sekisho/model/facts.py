@@ -1,8 +1,9 @@
 """All that a decision may look at."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
+
+import msgspec
 
 from sekisho.model.address import Address, ReversePath
 from sekisho.model.identity import NOBODY, Who
@@ -18,16 +19,14 @@ class Standing(Enum):
     UNAVAILABLE = "unavailable"
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
+class Offered(msgspec.Struct, frozen=True):
     """One forward-path, with what is known of it."""
 
     address: Address
     standing: Standing = Standing.NOT_ASKED
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True):
     """What was sent under a quota so far, this one not counted."""
 
     messages_last_hour: int = 0
@@ -36,8 +35,7 @@ class Usage:
     recipients_last_day: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class QuotaKey:
+class QuotaKey(msgspec.Struct, frozen=True):
     """Whom a quota counts: a grant, and the account for grants to identities."""
 
     grant: str
@@ -56,8 +54,7 @@ class Malformation(Enum):
     MANY_SENDER = "there is more than one Sender field"
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderFacts:
+class HeaderFacts(msgspec.Struct, frozen=True):
     """What the header says, as far as decisions go.
 
     Attributes:
@@ -74,8 +71,7 @@ class HeaderFacts:
     hops: int
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """A case to be decided, at one of three moments.
 
     At MAIL `recipients` is empty; at RCPT it holds the one offered; at the end of the
@@ -102,4 +98,6 @@ class Facts:
     who: Who = NOBODY
     recipients: tuple[Offered, ...] = ()
     header: HeaderFacts | None = None
-    usage: Mapping[QuotaKey, Usage] = field(default_factory=dict[QuotaKey, Usage])
+    usage: Mapping[QuotaKey, Usage] = msgspec.field(
+        default_factory=dict[QuotaKey, Usage]
+    )

@@ -1,14 +1,13 @@
 """A whole message as the queue takes it."""
 
-from dataclasses import dataclass
+import msgspec
 
 from sekisho.model.content import Content
 from sekisho.model.envelope import Envelope
 from sekisho.model.ids import MessageId
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """Envelope and content under one id.
 
     Attributes:

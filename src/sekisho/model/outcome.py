@@ -1,7 +1,8 @@
 """What one delivery attempt did to one recipient."""
 
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 from sekisho.model.reply import Reply
 
@@ -24,8 +25,7 @@ class Cause(Enum):
     PAUSED = "paused by an operator"
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(msgspec.Struct, frozen=True):
     """The next host took responsibility.
 
     Attributes:
@@ -40,8 +40,7 @@ class Delivered:
     tls: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Deferred:
+class Deferred(msgspec.Struct, frozen=True):
     """Not now; to be tried again.
 
     Attributes:
@@ -56,8 +55,7 @@ class Deferred:
     host: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True):
     """Never; to be bounced.
 
     Attributes:

@@ -1,7 +1,9 @@
 """Why: one case walked through MAIL, RCPT and the end of the content."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
+
+from msgspec.structs import replace
 
 from sekisho.model.decision import Decision, Verdict
 from sekisho.model.facts import Facts, Offered, Standing

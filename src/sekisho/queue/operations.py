@@ -1,8 +1,9 @@
 """What one transaction may be made of, and what each part of it is answered."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
+
+import msgspec
 
 from sekisho.model.decision import Decision
 from sekisho.model.ids import MessageId
@@ -36,8 +37,7 @@ class Settle:
         self.reports = reports
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(msgspec.Struct, frozen=True):
     """Do to a page of recipients what an operator wants (hold, retry, remove).
 
     Attributes:
@@ -56,8 +56,7 @@ class Act:
     limit: int = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(msgspec.Struct, frozen=True):
     """Let held and dead recipients go on, by policy's decision about the message."""
 
     octets: bytes
@@ -65,23 +64,20 @@ class Release:
     now: float
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(msgspec.Struct, frozen=True):
     """Remember that an operator paused a destination, since when (unix seconds)."""
 
     destination: str
     since: float
 
 
-@dataclass(frozen=True, slots=True)
-class Resume:
+class Resume(msgspec.Struct, frozen=True):
     """Forget that a destination is paused."""
 
     destination: str
 
 
-@dataclass(frozen=True, slots=True)
-class StoredMessage:
+class StoredMessage(msgspec.Struct, frozen=True):
     """A message's rows as another queue file holds them."""
 
     message: MessageRow
@@ -89,8 +85,7 @@ class StoredMessage:
     recipients: tuple[RecipientRow, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Adopt:
+class Adopt(msgspec.Struct, frozen=True):
     """Take messages over from another queue file, except those that are here already.
 
     Attributes:
@@ -103,22 +98,19 @@ class Adopt:
     messages: tuple[StoredMessage, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Forget:
+class Forget(msgspec.Struct, frozen=True):
     """Delete messages that another queue file has taken over; body files too."""
 
     numbers: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SetAside:
+class SetAside(msgspec.Struct, frozen=True):
     """Let nothing of messages that cannot be read become due again: they are dead."""
 
     messages: tuple[Unreadable, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Acted:
+class Acted(msgspec.Struct, frozen=True):
     """What an `Act` or a `Release` did.
 
     Attributes:

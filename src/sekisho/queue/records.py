@@ -10,7 +10,6 @@ recipients is not final; with the last one the message and its body go.
 ```
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, IntEnum
 
@@ -44,8 +43,7 @@ UNFINISHED = (State.PENDING, State.DEFERRED, State.HELD, State.DEAD)
 """What keeps a message in the store."""
 
 
-@dataclass(frozen=True, slots=True)
-class QueuedRecipient:
+class QueuedRecipient(msgspec.Struct, frozen=True):
     """One recipient as stored.
 
     Attributes:
@@ -76,8 +74,7 @@ class QueuedRecipient:
     delay_told_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class QueuedMessage:
+class QueuedMessage(msgspec.Struct, frozen=True):
     """One message as stored. It holds no Decision: reading a row makes none.
 
     Attributes:
@@ -97,8 +94,7 @@ class QueuedMessage:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """What one attempt made of one recipient.
 
     Attributes:
@@ -122,8 +118,7 @@ class Result:
     tries: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True):
     """How a message stands after its results were stored.
 
     All are 0 where the message was not there any more (an operator removed it).
@@ -140,16 +135,14 @@ class Settled:
     failed: int
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(msgspec.Struct, frozen=True):
     """Where a page of due mail ended."""
 
     next_attempt: float
     key: int
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(msgspec.Struct, frozen=True):
     """A message that cannot be made of its rows.
 
     Attributes:
@@ -164,8 +157,7 @@ class Unreadable:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class DuePage:
+class DuePage(msgspec.Struct, frozen=True):
     """Some of what is due, oldest first.
 
     Attributes:
@@ -180,8 +172,7 @@ class DuePage:
     unreadable: tuple[Unreadable, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(msgspec.Struct, frozen=True):
     """Which recipients an operator means; what is left out does not matter.
 
     Attributes:

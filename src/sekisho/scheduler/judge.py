@@ -15,8 +15,9 @@ it was, so the notice is written in both cases; a sender may hear of success twi
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import assert_never
+
+from msgspec.structs import replace
 
 from sekisho.model.address import NullPath
 from sekisho.model.decision import Decision

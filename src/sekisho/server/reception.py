@@ -9,8 +9,9 @@ nothing of sockets.
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any, assert_never
+
+from msgspec.structs import replace
 
 from sekisho.auth.gatekeeper import Challenge
 from sekisho.model import replies

@@ -1,7 +1,8 @@
 """One mail transaction (RFC 5321 §3.3): what was accepted of it so far."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from sekisho.model.envelope import Envelope, Recipient
 from sekisho.model.facts import Offered

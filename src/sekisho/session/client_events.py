@@ -6,6 +6,8 @@ what to do next; none carries a boolean for how it went.
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from sekisho.model.outcome import Deferred, Failed, Outcome
 from sekisho.model.reply import Reply
 from sekisho.model.route import Credentials, TlsPolicy
@@ -63,8 +65,7 @@ class ClientProfile:
     timeouts: ClientTimeouts = ClientTimeouts()
 
 
-@dataclass(frozen=True, slots=True)
-class ContentFacts:
+class ContentFacts(msgspec.Struct, frozen=True):
     """What is known of a content before it is sent.
 
     Attributes:
@@ -79,8 +80,7 @@ class ContentFacts:
     utf8_header: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TlsWanted:
+class TlsWanted(msgspec.Struct, frozen=True):
     """STARTTLS was granted: do the handshake now, then say how it went.
 
     The carrier stops reading first: what is read before the handshake is not the
@@ -88,32 +88,27 @@ class TlsWanted:
     """
 
 
-@dataclass(frozen=True, slots=True)
-class SessionReady:
+class SessionReady(msgspec.Struct, frozen=True):
     """A transaction or a probe may begin."""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionFailed:
+class SessionFailed(msgspec.Struct, frozen=True):
     """No transaction was begun and none can be; the session has ended."""
 
     failure: Deferred | Failed
 
 
-@dataclass(frozen=True, slots=True)
-class ContentWanted:
+class ContentWanted(msgspec.Struct, frozen=True):
     """Give the content now, in pieces, then its end."""
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionDone:
+class TransactionDone(msgspec.Struct, frozen=True):
     """What became of each recipient, in the order given."""
 
     outcomes: tuple[Outcome, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeDone:
+class ProbeDone(msgspec.Struct, frozen=True):
     """What the next host says of a recipient, or why it was not asked."""
 
     answer: Reply | Deferred | Failed

@@ -18,12 +18,13 @@ one must never become the message's first ones.
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from sekisho.model.envelope import Envelope, Recipient
 from sekisho.model.reply import Reply
 
 
-@dataclass(frozen=True, slots=True)
-class SenderOffered:
+class SenderOffered(msgspec.Struct, frozen=True):
     """MAIL: may this sender begin a transaction? Asks.
 
     Attributes:
@@ -34,8 +35,7 @@ class SenderOffered:
     envelope: Envelope
 
 
-@dataclass(frozen=True, slots=True)
-class RecipientOffered:
+class RecipientOffered(msgspec.Struct, frozen=True):
     """RCPT: is this recipient taken? Asks.
 
     Attributes:
@@ -46,8 +46,7 @@ class RecipientOffered:
     recipient: Recipient
 
 
-@dataclass(frozen=True, slots=True)
-class ContentStarted:
+class ContentStarted(msgspec.Struct, frozen=True):
     """DATA or the first BDAT: may content come? Asks.
 
     A positive answer is only a yes: the session says 354, or nothing for BDAT.
@@ -60,15 +59,13 @@ class ContentStarted:
     envelope: Envelope
 
 
-@dataclass(frozen=True, slots=True)
-class ContentReceived:
+class ContentReceived(msgspec.Struct, frozen=True):
     """A piece of the content, without the wire's dot-stuffing. Tells."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ContentCompleted:
+class ContentCompleted(msgspec.Struct, frozen=True):
     """The content is whole: who takes responsibility? Asks.
 
     Attributes:
@@ -79,8 +76,7 @@ class ContentCompleted:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class ContentAborted:
+class ContentAborted(msgspec.Struct, frozen=True):
     """The content broke a rule; what came of it is to be thrown away. Tells.
 
     Attributes:
@@ -92,13 +88,11 @@ class ContentAborted:
     reply: Reply
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionReset:
+class TransactionReset(msgspec.Struct, frozen=True):
     """The open transaction is over without a message. Tells."""
 
 
-@dataclass(frozen=True, slots=True)
-class TlsRequested:
+class TlsRequested(msgspec.Struct, frozen=True):
     """STARTTLS was answered 220: flush, do the handshake. Asks.
 
     Outstanding until `ServerSession.tls_started` or `tls_failed`.
@@ -127,13 +121,11 @@ class AuthResponded:
     data: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class AuthCancelled:
+class AuthCancelled(msgspec.Struct, frozen=True):
     """The exchange is over without a result; the session has replied. Tells."""
 
 
-@dataclass(frozen=True, slots=True)
-class CommandRefused:
+class CommandRefused(msgspec.Struct, frozen=True):
     """The session refused a command by itself. Tells.
 
     Attributes:
@@ -147,8 +139,7 @@ class CommandRefused:
     reply: Reply
 
 
-@dataclass(frozen=True, slots=True)
-class SessionEnded:
+class SessionEnded(msgspec.Struct, frozen=True):
     """Nothing comes after this: flush the output and close. Tells.
 
     Attributes:

@@ -17,6 +17,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from sekisho.model import replies
 from sekisho.model.envelope import Envelope, Recipient
 from sekisho.model.reply import Reply
@@ -32,29 +34,25 @@ MAX_CHUNK_DIGITS = 10
 """A chunk of more than 10 GB is nobody's; we would swallow it for hours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Helo:
+class Helo(msgspec.Struct, frozen=True):
     """HELO; the name is printable and has no blank."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ehlo:
+class Ehlo(msgspec.Struct, frozen=True):
     """EHLO; the name is printable and has no blank."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Lhlo:
+class Lhlo(msgspec.Struct, frozen=True):
     """LHLO, the EHLO of LMTP (RFC 2033); the name as there."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Mail:
+class Mail(msgspec.Struct, frozen=True):
     """MAIL.
 
     Attributes:
@@ -67,8 +65,7 @@ class Mail:
     extended: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Rcpt:
+class Rcpt(msgspec.Struct, frozen=True):
     """RCPT.
 
     Attributes:
@@ -83,46 +80,38 @@ class Rcpt:
     utf8: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
+class Data(msgspec.Struct, frozen=True):
     """DATA."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bdat:
+class Bdat(msgspec.Struct, frozen=True):
     """BDAT: that many octets follow the line."""
 
     octets: int
     last: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Rset:
+class Rset(msgspec.Struct, frozen=True):
     """RSET."""
 
 
-@dataclass(frozen=True, slots=True)
-class Noop:
+class Noop(msgspec.Struct, frozen=True):
     """NOOP."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quit:
+class Quit(msgspec.Struct, frozen=True):
     """QUIT."""
 
 
-@dataclass(frozen=True, slots=True)
-class Vrfy:
+class Vrfy(msgspec.Struct, frozen=True):
     """VRFY."""
 
 
-@dataclass(frozen=True, slots=True)
-class Expn:
+class Expn(msgspec.Struct, frozen=True):
     """EXPN."""
 
 
-@dataclass(frozen=True, slots=True)
-class Help:
+class Help(msgspec.Struct, frozen=True):
     """HELP."""
 
 
@@ -140,13 +129,11 @@ class Auth:
     initial: bytes | None = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class StartTls:
+class StartTls(msgspec.Struct, frozen=True):
     """STARTTLS."""
 
 
-@dataclass(frozen=True, slots=True)
-class Malformed:
+class Malformed(msgspec.Struct, frozen=True):
     """A command that breaks its grammar, is unknown or is not done here.
 
     Attributes:
@@ -159,8 +146,7 @@ class Malformed:
     reply: Reply
 
 
-@dataclass(frozen=True, slots=True)
-class Fatal:
+class Fatal(msgspec.Struct, frozen=True):
     """A line behind which nothing can be trusted: reply and close.
 
     Attributes:
