@@ -1,14 +1,16 @@
 """Kerberos over the wire, with a real KDC: by ticket, by password, by nothing less."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from peers import slapd as ldap
 from peers.dialogue import Dialogue
-from peers.gss import NO_LAYER, Client
+from peers.gss import NO_LAYER, Client, Held, context_of, sign_in_at_the_kdc
 from peers.kdc import (
     ALICE,
     ALICE_PASSWORD,
@@ -18,8 +20,11 @@ from peers.kdc import (
     Kdc,
     require_kdc,
 )
+from peers.namespace import require_program
+from peers.process import run, wait_for
 from peers.service import OWN, Service, Settings, plain_settings
 from peers.sink import RecordingSink
+from real.messages import a_message, token
 from real.test_durability import Serve, taking
 
 
@@ -100,19 +105,43 @@ def test_a_ticket_that_is_not_bound_to_this_session_is_refused(
 
 
 def test_an_unbound_ticket_is_taken_where_the_configuration_says_so(
-    kdc: Kdc, serve: Serve, sink: RecordingSink
+    kdc: Kdc, serve: Serve, sink: RecordingSink, tmp_path: Path
 ) -> None:
     settings = settings_for(kdc, sink, require_channel_binding=False)
-    with private(serve(settings, users=False)) as dialogue:
+    service = serve(settings, users=False)
+    with private(service) as dialogue:
         assert Client(dialogue, bound=False).gssapi().code == 235
+    # As curl's, which knows no binding.
+    run(["kinit", ALICE], data=f"{ALICE_PASSWORD}\n".encode()).well()
+    mark = token()
+    (tmp_path / "message").write_bytes(a_message(mark, author=f"alice@{OWN}"))
+    port = service.address("submission")[1]
+    here = f"relay.test:{port}:127.0.0.1"
+    run(
+        [
+            *(require_program("curl"), "--silent", "--show-error", "--ssl-reqd"),
+            *("--insecure", "--resolve", here, "--url", f"smtp://relay.test:{port}"),
+            *("--user", f"{ALICE}@{REALM}:", "--login-options", "AUTH=GSSAPI"),
+            *("--mail-from", f"alice@{OWN}", "--mail-rcpt", "somebody@world.test"),
+            *("--upload-file", tmp_path / "message"),
+        ]
+    ).well()
+    assert sink.wait_for_content(mark.encode())
 
 
 def test_another_layer_or_another_identity_is_refused(service: Service) -> None:
-    for choice in (b"\x02\x00\x10\x00", b"\x04\x00\x10\x00", b"", NO_LAYER + b"bob"):
+    others = [NO_LAYER + one for one in (b"bob", b"bob\0", b"alice\0", b"\0alice")]
+    for choice in (b"\x02\x00\x10\x00", b"\x04\x00\x10\x00", b"", *others):
         with private(service) as dialogue:
             assert Client(dialogue).gssapi(choice).code == 535, choice
-    with private(service) as dialogue:
-        assert Client(dialogue).gssapi(NO_LAYER + b"alice").code == 235
+
+
+def test_an_identity_of_its_own_is_taken_however_it_is_spelled(
+    service: Service,
+) -> None:
+    for itself in (b"alice", b"ALICE@OWN.TEST"):
+        with private(service) as dialogue:
+            assert Client(dialogue).gssapi(NO_LAYER + itself).code == 235, itself
 
 
 def test_an_administrators_instance_is_no_account(service: Service) -> None:
@@ -199,3 +228,120 @@ def test_keys_that_are_gone_are_454(
     with service.dial("submission") as dialogue:
         dialogue.starttls()
         assert dialogue.login(ALICE, ALICE_PASSWORD).code == 454
+
+
+# With a directory beside the KDC, who may do what is the directory's to say.
+
+LIFETIME = 2.0
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ldap.Slapd]:
+    with ldap.Slapd(tmp_path_factory.mktemp("slapd") / "d") as running:
+        yield running
+
+
+@pytest.fixture
+def members(
+    kdc: Kdc, directory: ldap.Slapd, serve: Serve, sink: RecordingSink
+) -> Service:
+    settings = settings_for(kdc, sink, directory="people")
+    del settings["authenticator"][0]["addresses"]
+    settings["authenticator"].append(
+        {
+            "kind": "ldap",
+            "name": "people",
+            "profile": "openldap",
+            "servers": [directory.url],
+            "ca": directory.certificate.certificate,
+            "base": ldap.BASE,
+            "bind_dn": ldap.SERVICE,
+            "bind_password": ldap.SERVICE_PASSWORD,
+            "group_base": ldap.GROUPS,
+            "cache_seconds": LIFETIME,
+        }
+    )
+    settings["listener"][1]["authenticators"] = ["kerberos"]
+    settings["grant"] = [{"name": "scanners", "who": ["group:Scanner Team"]}]
+    # One memory: each worker has its own.
+    settings["workers"] = 1
+    return serve(settings, users=False)
+
+
+def tickets_of(user: str, password: str) -> Held:
+    """Tickets of which none is asked of the KDC any more."""
+    held = sign_in_at_the_kdc(user, password)
+    assert context_of(held).step()
+    return held
+
+
+@contextmanager
+def signed_in(service: Service, held: Held) -> Generator[Dialogue]:
+    with private(service) as dialogue:
+        assert Client(dialogue, held=held).gssapi().code == 235
+        yield dialogue
+
+
+def test_groups_and_addresses_of_a_principal_are_the_directorys(
+    members: Service,
+) -> None:
+    with signed_in(members, tickets_of(ALICE, ALICE_PASSWORD)) as dialogue:
+        assert dialogue.say(f"MAIL FROM:<bob@{OWN}>").code == 553
+        assert dialogue.say(f"MAIL FROM:<alice@{OWN}>").code == 250
+        assert dialogue.say("RCPT TO:<somebody@world.test>").code == 250
+    with signed_in(members, tickets_of(BOB, BOB_PASSWORD)) as dialogue:
+        assert dialogue.say(f"MAIL FROM:<bob@{OWN}>").code == 250
+        assert dialogue.say("RCPT TO:<somebody@world.test>").code == 550
+    with private(members) as dialogue:
+        assert dialogue.login(ALICE, ALICE_PASSWORD).code == 235
+        assert dialogue.say(f"MAIL FROM:<alice@{OWN}>").code == 250
+        assert dialogue.say("RCPT TO:<somebody@world.test>").code == 250
+
+
+def test_a_principal_that_the_directory_does_not_have_is_refused(
+    kdc: Kdc, members: Service
+) -> None:
+    kdc.admin(f'addprinc -pw "{ALICE_PASSWORD}" eve')
+    held = tickets_of("eve", ALICE_PASSWORD)
+    with private(members) as dialogue:
+        assert Client(dialogue, held=held).gssapi().code == 535
+        assert dialogue.login("eve", ALICE_PASSWORD).code == 535
+        assert dialogue.say(f"MAIL FROM:<eve@{OWN}>").code == 530
+
+
+def test_a_principal_that_the_directory_locks_is_out_within_the_lifetime(
+    members: Service, directory: ldap.Slapd
+) -> None:
+    held = tickets_of(ALICE, ALICE_PASSWORD)
+    with signed_in(members, held) as dialogue:
+        directory.change(ALICE, "pwdAccountLockedTime", "000001010000Z")
+        try:
+
+            def is_out() -> bool:
+                dialogue.say("RSET")
+                return dialogue.say(f"MAIL FROM:<alice@{OWN}>").code == 421
+
+            wait_for("the end of the session", is_out, LIFETIME + 1)
+            with private(members) as another:
+                assert Client(another, held=held).gssapi().code == 535
+                assert another.login(ALICE, ALICE_PASSWORD).code == 535
+        finally:
+            directory.change(ALICE, "pwdAccountLockedTime")
+    with signed_in(members, held):
+        pass
+
+
+def test_without_the_directory_tickets_are_454_and_with_it_235_again(
+    members: Service, directory: ldap.Slapd
+) -> None:
+    held = tickets_of(ALICE, ALICE_PASSWORD)
+    directory.stop()
+    try:
+        with private(members) as dialogue:
+            assert Client(dialogue, held=held).gssapi().code == 454
+            assert dialogue.login(ALICE, ALICE_PASSWORD).code == 454
+            assert dialogue.say(f"MAIL FROM:<alice@{OWN}>").code == 530
+    finally:
+        directory.start()
+    with signed_in(members, held):
+        pass

@@ -95,6 +95,101 @@ async def test_what_stands_for_two_accounts_is_none(slapd: Slapd) -> None:
         assert answer == Rejected("its entry has changed, or has no name", "double")
 
 
+# Of whom another has verified, it says who they are.
+
+LOOKING_UP = {name: keys for name, keys in MODES.items() if name != "direct"}
+
+
+@pytest.mark.parametrize("mode", LOOKING_UP)
+async def test_an_account_is_described_without_its_password(
+    slapd: Slapd, mode: str
+) -> None:
+    ca = slapd.certificate.certificate
+    async with asking(slapd.url, ca=ca, **MODES[mode]) as directory:
+        described = await directory.look_up(ALICE)
+        assert described == await directory.verify_password(ALICE, ALICE_PASSWORD)
+        assert isinstance(described, Verified)
+        assert directory.is_current(described.identity)
+    keys = {**MODES[mode], "group_base": GROUPS}
+    async with asking(slapd.url, ca=ca, **keys) as directory:
+        described = await directory.look_up(ALICE)
+        assert isinstance(described, Verified)
+        assert described.identity.groups == {"scanner team"}
+
+
+@pytest.mark.parametrize("mode", LOOKING_UP)
+@pytest.mark.parametrize(
+    "name", ["nobody", "*", "ali*", "a,b", "uid=alice", "duplicate"]
+)
+async def test_a_name_that_the_directory_does_not_have_is_refused(
+    slapd: Slapd, mode: str, name: str
+) -> None:
+    ca = slapd.certificate.certificate
+    async with asking(slapd.url, ca=ca, **MODES[mode]) as directory:
+        answer = await directory.look_up(name)
+        assert isinstance(answer, Rejected)
+        assert answer.account == name
+        assert len(directory.looks) == 0
+
+
+@pytest.mark.parametrize("mode", LOOKING_UP)
+@pytest.mark.parametrize("name", HARD_NAMES)
+async def test_a_name_that_could_be_a_query_is_described_as_itself(
+    slapd: Slapd, mode: str, name: str
+) -> None:
+    ca = slapd.certificate.certificate
+    async with asking(slapd.url, ca=ca, **MODES[mode]) as directory:
+        answer = await directory.look_up(name)
+        assert isinstance(answer, Verified)
+        assert answer.identity.account == name
+
+
+async def test_what_stands_for_two_accounts_describes_none(slapd: Slapd) -> None:
+    async with asking(slapd.url, ca=slapd.certificate.certificate) as directory:
+        answer = await directory.look_up("twin")
+        assert answer == Rejected("several entries have this name", "twin")
+        reason = "its entry has another name, or several"
+        assert await directory.look_up("double") == Rejected(reason, "double")
+
+
+async def test_an_entry_found_by_another_attribute_is_not_the_accounts(
+    slapd: Slapd,
+) -> None:
+    """A principal's name must be the entry's own: not an address that it may choose."""
+    keys = {"filter": "(|(uid={user})(mail={user}@own.test)(sn={user}))"}
+    async with asking(slapd.url, ca=slapd.certificate.certificate, **keys) as directory:
+        assert isinstance(await directory.look_up(ALICE), Verified)
+        reason = "its entry has another name, or several"
+        assert await directory.look_up("liddell") == Rejected(reason, "liddell")
+
+
+@pytest.mark.parametrize("mode", LOOKING_UP)
+async def test_what_cannot_be_looked_up_is_unavailable(
+    tmp_path: Path, mode: str
+) -> None:
+    with Slapd(tmp_path / "ending") as slapd:
+        ca = slapd.certificate.certificate
+        async with asking(slapd.url, ca=ca, **MODES[mode]) as directory:
+            assert isinstance(await directory.look_up(ALICE), Verified)
+            slapd.stop()
+            for name in (ALICE, "nobody"):
+                with pytest.raises(AuthUnavailableError):
+                    await directory.look_up(name)
+            slapd.start()
+            assert isinstance(await directory.look_up(ALICE), Verified)
+        wrong = {**MODES[mode], "bind_password": "wrong"}
+        async with asking(slapd.url, ca=ca, **wrong) as directory:
+            with pytest.raises(AuthUnavailableError):
+                await directory.look_up(ALICE)
+
+
+async def test_a_base_that_is_not_there_describes_nobody(slapd: Slapd) -> None:
+    ca = slapd.certificate.certificate
+    async with asking(slapd.url, ca=ca, base=f"ou=gone,{PEOPLE}") as directory:
+        with pytest.raises(AuthUnavailableError):
+            await directory.look_up(ALICE)
+
+
 @pytest.mark.parametrize("mode", MODES)
 async def test_an_empty_password_is_never_asked(tmp_path: Path, mode: str) -> None:
     """AUTH-010: the directory would take it."""
@@ -215,6 +310,7 @@ async def test_an_account_that_may_not_be_used_is_refused(
         try:
             refused = await one.verify_password("carol", "carol's own")
             assert refused == Rejected(reason, "carol")
+            assert await one.look_up("carol") == refused
             assert not one.is_current(answer.identity)
         finally:
             put(good)
