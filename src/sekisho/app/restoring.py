@@ -13,8 +13,8 @@ import msgspec
 
 from sekisho.app.backups import MANIFEST, SHARED_FILES, Manifest, queue_names
 from sekisho.app.control import NotRunning, Refusal, ask
-from sekisho.app.desk import known_accounts
 from sekisho.app.snapshots import put_back
+from sekisho.app.stopped import known_accounts
 from sekisho.app.storage import ACCOUNTS_NAME
 from sekisho.config.schema import Config
 from sekisho.queue.backup import remove_empty, restore_backup

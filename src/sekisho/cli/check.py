@@ -13,9 +13,9 @@ from rich.table import Table
 from sekisho.app.access import lacking, privileged_ports
 from sekisho.app.authenticators import read_authorities_asked, read_listed_accounts
 from sekisho.app.certificate import read_authorities
-from sekisho.app.desk import known_accounts
 from sekisho.app.hostfacts import look_at_host
 from sekisho.app.proof import finding_text, policy_of, prove_policy
+from sekisho.app.stopped import known_accounts
 from sekisho.app.wiring import unix_seconds
 from sekisho.auth.account import AccountError
 from sekisho.cli.options import (

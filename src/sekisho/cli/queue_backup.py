@@ -5,8 +5,6 @@ from pathlib import Path
 
 import click
 
-from sekisho.app.backing_up import make_backup
-from sekisho.app.restoring import restore_all
 from sekisho.cli.options import config_option, json_option, print_json, read_config
 
 _FILES = {
@@ -24,6 +22,8 @@ def backup(config_file: str | None, as_json: bool, folder: Path) -> None:
 
     The service goes on meanwhile.
     """
+    from sekisho.app.backing_up import make_backup  # noqa: PLC0415 - not for others
+
     config, done = read_config(config_file), 0
     with click.progressbar(length=100, label="backing up", file=sys.stderr) as bar:
 
@@ -50,6 +50,8 @@ def backup(config_file: str | None, as_json: bool, folder: Path) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 def restore(config_file: str | None, as_json: bool, folder: Path) -> None:
     """Restore a backup, with all its mail held; the service must be stopped."""
+    from sekisho.app.restoring import restore_all  # noqa: PLC0415 - as above
+
     told = restore_all(read_config(config_file), folder.absolute())
     if as_json:
         print_json(told)
