@@ -2,6 +2,7 @@
 
 import email
 import email.policy
+from base64 import b64decode
 from collections.abc import Callable
 from email.message import Message
 from pathlib import Path
@@ -134,7 +135,8 @@ def test_what_a_host_takes_is_sent_as_it_came(
 def test_what_cannot_be_converted_comes_back(
     serve: Serve, sink: RecordingSink, message: bytes, status: str
 ) -> None:
-    """And the sender's host, which takes 8 bits, gets all of it in the bounce."""
+    """And the sender's host, which takes no more, gets all of it in the bounce."""
+    sink.extensions = SEVEN_BIT
     with RecordingSink(extensions=SEVEN_BIT) as world:
         service = serve(plain_settings(world.url, own=sink.url))
         submit(service, message)
@@ -148,7 +150,26 @@ def test_what_cannot_be_converted_comes_back(
     assert status in failed["reply"]
     assert bounce.reverse_path == ""
     assert f"Status: {status}\r\n".encode() in bounce.content
-    assert message.partition(b"\r\n\r\n")[2] in bounce.content
+    assert bounce.content.isascii()
+    part = bounce.content.rpartition(b"Content-Type: message/global\r\n")[2]
+    encoded = part.partition(b"\r\n\r\n")[2].partition(b"\r\n--")[0]
+    assert b64decode(encoded).endswith(message)
+
+
+def test_above_64_kib_the_header_alone_comes_back(
+    serve: Serve, sink: RecordingSink
+) -> None:
+    with RecordingSink(
+        answer=lambda line: b"550 5.1.1 no" if line[:4] == b"RCPT" else None
+    ) as world:
+        service = serve(plain_settings(world.url, own=sink.url))
+        mark = token()
+        submit(service, a_message(mark, body="not to come back\r\n" * 5000))
+        bounce = sink.wait_for_messages(1)[0]
+    assert b"Content-Type: text/rfc822-headers\r\n" in bounce.content
+    assert f"Subject: {mark}\r\n".encode() in bounce.content
+    assert b"not to come back" not in bounce.content
+    assert len(bounce.content) < 8 * 1024
 
 
 def test_a_bounce_is_converted_like_any_other_mail(

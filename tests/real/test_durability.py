@@ -247,6 +247,10 @@ def test_a_bounce_that_cannot_be_delivered_is_not_bounced(
     hand_in(service, token())
     event = service.wait_for_event("delivery.failed", recipient=SENDER)
     wait_for("it to be dead", lambda: states(service) == {event["message"]: "dead"})
+    about = "a message from <> cannot be delivered"
+    alarm = service.wait_for_event("alarm", about=about)
+    assert event["message"] in alarm["detail"]
+    assert "--state dead" in alarm["hint"]
     assert len(service.events("message.reported")) == 1
 
 

@@ -13,6 +13,9 @@ Promises:
   in none of the parts.
 - All of it is 7-bit, except where the message that goes back has an 8-bit body: a
   ``message/rfc822`` may not be encoded (RFC 2046 §5.2.1), and `Report.body` says so.
+- It can be delivered to any host: one without 8BITMIME gets it converted. Where that
+  cannot be, since a part is signed, the message goes back as ``message/global`` (which
+  may be encoded, RFC 6532 §3.7), or else its header alone.
 - The size is bounded: by the recipients of one message, `MAX_REPLY_LINES`,
   `MAX_RETURNED_HEADER` and `MAX_RETURNED_MESSAGE`.
 
@@ -21,11 +24,14 @@ sees fit, and reads the clock.
 """
 
 import re
+from collections.abc import Iterator, Sequence
+from typing import cast
 
 from sekisho.model.address import Address, NullPath
 from sekisho.model.content import INLINE_BYTES, Content, InlineBody
 from sekisho.model.envelope import BodyKind, Notify, Recipient, Ret
 from sekisho.report.case import (
+    Affected,
     BounceCase,
     NoReport,
     Original,
@@ -45,6 +51,8 @@ from sekisho.report.status import status_part
 from sekisho.report.texts import TEXTS, Kind
 from sekisho.report.trace import rfc5322_date
 from sekisho.wire.header import field_values, header_end
+from sekisho.wire.mime import converted
+from sekisho.wire.mime_plan import Refusal, Target
 
 MAX_RETURNED_HEADER = 32 * 1024
 """Octets of the header that come back; what is beyond is cut off at a line's end."""
@@ -59,6 +67,9 @@ _WANTED = {
     Kind.DELIVERED: Notify.SUCCESS,
     Kind.RELAYED: Notify.SUCCESS,
 }
+_RFC822 = "message/rfc822"
+_GLOBAL = "message/global"
+_WHOLE = frozenset({_RFC822, _GLOBAL})
 _MESSAGE_ID = re.compile(rb"<[!-;=?-~]{1,250}>")
 
 
@@ -77,11 +88,18 @@ def bounce(case: BounceCase) -> Report | NoReport:
     affected = tuple(one for one in case.affected if wanted & one.recipient.notify)
     if not affected:
         return NoReport.NOT_WANTED
-    whole = _whole_message(case)
+    reports = (_composed(case, sender, affected, part) for part in _returned(case))
+    return next(one for one in reports if _goes_anywhere(one))
+
+
+def _composed(
+    case: BounceCase, sender: Address, affected: Sequence[Affected], returned: Part
+) -> Report:
+    whole = returned.media_type in _WHOLE
     parts = (
-        people_part(case, affected, with_whole_message=whole is not None),
+        people_part(case, affected, with_whole_message=whole),
         status_part(case, affected),
-        whole or _header(case),
+        returned,
     )
     boundary, front, back = multipart(parts, case.random_bits)
     eight_bit = any(part.encoding is Encoding.EIGHT_BIT for part in parts)
@@ -94,25 +112,46 @@ def bounce(case: BounceCase) -> Report | NoReport:
     )
 
 
-def _whole_message(case: BounceCase) -> Part | None:
-    """The message as a part, where it may and can go back whole."""
+def _goes_anywhere(report: Report) -> bool:
+    """Whether a host without 8BITMIME gets it too, converted as it is delivered."""
+    if report.body is BodyKind.SEVEN_BIT:
+        return True
+    data = report.content.prefix + cast("InlineBody", report.content.body).data
+    return not isinstance(converted(data, Target.SEVEN_BIT), Refusal)
+
+
+def _returned(case: BounceCase) -> Iterator[Part]:
+    """What may come back of the message, the fullest first; the last always can."""
     original = case.original
-    if not isinstance(original, WholeMessage) or case.envelope.ret is Ret.HDRS:
-        return None
-    # A success notice returns the header alone: RET speaks of failures (RFC 3461 §4.3).
-    if case.kind in (Kind.DELIVERED, Kind.RELAYED):
-        return None
-    part = _message_part(original.data, utf8=case.envelope.smtputf8)
-    return part if part and len(part.octets) <= MAX_RETURNED_MESSAGE else None
+    # RET speaks of failures: a success notice returns the header (RFC 3461 §4.3).
+    if (
+        isinstance(original, WholeMessage)
+        and case.envelope.ret is not Ret.HDRS
+        and case.kind not in (Kind.DELIVERED, Kind.RELAYED)
+    ):
+        for part in _message_parts(original.data, utf8=case.envelope.smtputf8):
+            if len(part.octets) <= MAX_RETURNED_MESSAGE:
+                yield part
+    yield _header(case)
 
 
-def _message_part(data: bytes, *, utf8: bool) -> Part | None:
-    if utf8 and not data[: header_end(data)].isascii():
-        return encoded_part("message/global", data)
-    if not fits_lines(data):
-        return None
-    encoding = Encoding.SEVEN_BIT if data.isascii() else Encoding.EIGHT_BIT
-    return Part("message/rfc822", encoding, data)
+def _message_parts(data: bytes, *, utf8: bool) -> Iterator[Part]:
+    header = data[: header_end(data)]
+    is_global = utf8 and not header.isascii()
+    if not is_global and fits_lines(data):
+        encoding = Encoding.SEVEN_BIT if data.isascii() else Encoding.EIGHT_BIT
+        yield Part(_RFC822, encoding, data)
+    # Encoded, as only this type may be: what is signed stays what it is.
+    if is_global or (fits_lines(data) and _is_utf8(header)):
+        yield encoded_part(_GLOBAL, data)
+
+
+def _is_utf8(header: bytes) -> bool:
+    try:
+        header.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _header(case: BounceCase) -> Part:
