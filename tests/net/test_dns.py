@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Iterator
 from ipaddress import ip_address
 
@@ -206,3 +207,35 @@ async def test_named_hosts_are_asked_of_the_system(server: NameServer) -> None:
     assert len(set(found)) == len(found)
     assert isinstance(await names.system_addresses("a..b"), DnsFailure)
     assert server.asked.total() == 0
+
+
+async def test_failures_leave_no_circles_behind() -> None:
+    """They would lie in memory until a collection, which is rare in a worker."""
+    names = DnsResolver(
+        DnsOptions((("127.0.0.1", free_port()),), timeout_seconds=0.3), Clock()
+    )
+    gc.collect()
+    gc.disable()
+    try:
+        asked = (names.mail_exchangers(f"d{n}.example") for n in range(20))
+        answers = await asyncio.gather(*asked)
+        assert all(isinstance(answer, DnsFailure) for answer in answers)
+        await asyncio.sleep(0.1)
+        assert gc.collect() < 20
+    finally:
+        gc.enable()
+
+
+async def test_absent_names_leave_no_circles_behind(server: NameServer) -> None:
+    names = resolver(server)
+    await names.mail_exchangers("before.nowhere.example")
+    gc.collect()
+    gc.disable()
+    try:
+        for n in range(20):
+            answer = await names.mail_exchangers(f"d{n}.nowhere.example")
+            assert answer is NO_SUCH_NAME
+        await asyncio.sleep(0.1)
+        assert gc.collect() < 20
+    finally:
+        gc.enable()

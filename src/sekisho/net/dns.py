@@ -24,6 +24,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
+from traceback import clear_frames
 from typing import cast
 
 import dns.asyncresolver
@@ -213,11 +214,12 @@ class DnsResolver:
             )
         except dns.resolver.NXDOMAIN as error:
             ttl = _negative_ttl(_response(error))
+            _let_go(error)
             return NO_SUCH_NAME, self._bounded(ttl, options.max_negative_ttl_seconds)
         except (dns.exception.DNSException, OSError, ValueError) as error:
-            return DnsFailure(str(error) or type(error).__name__), (
-                options.failure_ttl_seconds
-            )
+            reason = str(error) or type(error).__name__
+            _let_go(error)
+            return DnsFailure(reason), options.failure_ttl_seconds
         if found.rrset is None:
             ttl = _negative_ttl(found.response)
             return NO_SUCH_RECORDS, self._bounded(ttl, options.max_negative_ttl_seconds)
@@ -265,6 +267,27 @@ def _response(error: dns.resolver.NXDOMAIN) -> dns.message.Message | None:
         error.kwargs.get("responses") or {},
     )
     return next(iter(responses.values()), None)
+
+
+def _let_go(error: BaseException) -> None:
+    """Break the circles of what dnspython raises: error, frames, errors in them.
+
+    They hold sockets, timers and tasks: 60 objects a question, and while no name
+    server answers that is every question.
+    """
+    seen: set[int] = set()
+    errors: list[BaseException | None] = [error]
+    while errors:
+        one = errors.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        kept = cast("Mapping[str, object]", getattr(one, "kwargs", {})).get("errors")
+        for tried in cast("Sequence[Sequence[object]]", kept or ()):
+            errors += [part for part in tried if isinstance(part, BaseException)]
+        errors += (one.__context__, one.__cause__)
+        clear_frames(one.__traceback__)
+        one.__traceback__ = one.__context__ = one.__cause__ = None
 
 
 def _negative_ttl(response: dns.message.Message | None) -> float:
