@@ -4,6 +4,7 @@ This is the only place that builds and connects; every other room is handed what
 needs. Nothing here decides.
 """
 
+import os
 import random
 import secrets
 import time
@@ -106,7 +107,7 @@ def gatekeeper(
     table: FailureTable | None = None,
 ) -> Gatekeeper:
     """Who checks credentials; failures are counted in the table."""
-    pool = HashingPool()
+    pool = HashingPool(_hashing_threads(config))
     closing.callback(pool.close)
     given = Workshop(config, accounts, pool, unix_seconds, closing)
 
@@ -129,6 +130,15 @@ def gatekeeper(
         ),
         doors=doors(config),
     )
+
+
+def _hashing_threads(config: Config) -> int:
+    """A worker's share of half of the cores, and one at least.
+
+    People who guess passwords must not take all of them from the mail.
+    """
+    cores = len(os.sched_getaffinity(0))
+    return max(1, cores // 2 // (config.workers or cores))
 
 
 def courier(config: Config, bodies: BodyFiles) -> Courier:
