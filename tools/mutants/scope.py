@@ -1,0 +1,84 @@
+"""What is mutated, and by which tests it is tried.
+
+Left out are modules that only show, keep or carry what others decide: accounts' views
+and rows, diagnosis, `explain`, cautions. Tests that read the source or measure time
+are left out; so are those that need a running directory, KDC or winbind.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Room:
+    """Modules of one room, relative to `src/sekisho`, and what pytest is given."""
+
+    name: str
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+ROOMS = (
+    Room(
+        "policy",
+        tuple(
+            f"policy/{name}.py"
+            for name in (
+                "admission",
+                "binding",
+                "brake",
+                "clients",
+                "closed",
+                "decide",
+                "gates",
+                "patterns",
+                "permits",
+                "verdicts",
+            )
+        ),
+        (
+            "tests/policy",
+            "--ignore=tests/policy/test_seal.py",
+            "--ignore=tests/policy/test_speed.py",
+            "-k=not thousand",
+        ),
+    ),
+    Room(
+        "auth",
+        (
+            *(
+                f"auth/{name}.py"
+                for name in (
+                    "app_passwords",
+                    "certificate",
+                    "chain",
+                    "exchange",
+                    "external",
+                    "foreign_hashes",
+                    "gatekeeper",
+                    "hashing",
+                    "judge",
+                    "local",
+                    "lockout",
+                    "memory",
+                    "ntlmssp",
+                    "password_mechanisms",
+                    "sasl",
+                    "scram",
+                    "ticket_mechanisms",
+                    "token_mechanisms",
+                )
+            ),
+            *(
+                f"auth/oidc/{name}.py"
+                for name in ("authenticator", "claims", "introspection", "jwt")
+            ),
+        ),
+        (
+            "tests/auth",
+            "--ignore=tests/auth/ldap",
+            "--ignore=tests/auth/test_winbind.py",
+            "--ignore=tests/auth/test_common_passwords.py",
+            "-k=not takes_as_long and not shared",
+        ),
+    ),
+)
