@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from auth.keepers import local_gatekeeper
+from auth.ranks import ALPHA_Z, rank_z
 from auth.support import (
     BINDING,
     CLIENT,
@@ -204,15 +205,6 @@ async def test_every_refusal_costs_exactly_one_hash(
         monkeypatch.undo()
 
 
-def mann_whitney_z(left: Sequence[float], right: Sequence[float]) -> float:
-    """Normal approximation of the rank test; times do not tie."""
-    ranked = sorted([(t, 0) for t in left] + [(t, 1) for t in right])
-    n, m = len(left), len(right)
-    rank_sum = sum(n for n, (_, side) in enumerate(ranked, 1) if side == 0)
-    u = rank_sum - n * (n + 1) / 2
-    return (u - n * m / 2) / (n * m * (n + m + 1) / 12) ** 0.5
-
-
 @pytest.mark.asyncio
 async def test_wrong_password_and_unknown_user_take_the_same_time(
     path: Path, pool: HashingPool, clock: Clock
@@ -231,7 +223,7 @@ async def test_wrong_password_and_unknown_user_take_the_same_time(
     def differs(known: list[float], unknown: list[float]) -> bool:
         # p < 0.001 both ways, and more than the noise of a busy machine.
         medians = abs(sorted(known)[15] - sorted(unknown)[15])
-        return abs(mann_whitney_z(known, unknown)) > 3.3 and medians > 0.0005
+        return abs(rank_z(known, unknown)) > ALPHA_Z and medians > 0.0005
 
     rounds = 0
     for _ in range(3):  # something else may run during one of them

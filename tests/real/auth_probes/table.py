@@ -118,7 +118,9 @@ TABLE: dict[str, Entry] = {
     "AUTH-066": Entry(guessing.unknown_reads_alike, REFUSED, SIGNING),
     # A certificate is judged from memory, and its own handshake is most of its time.
     "AUTH-067": Entry(
-        guessing.unknown_takes_as_long, REFUSED, ("local", "oidc", "ldap", "kerberos")
+        guessing.unknown_takes_as_long,
+        REFUSED,
+        ("local", "oidc", "introspection", "ldap", "kerberos"),
     ),
     "AUTH-068": Entry(
         guessing.users_by_other_verbs,
