@@ -32,7 +32,9 @@ SOURCES = {"many": "", "one": fresh_address()}
 
 @pytest.fixture
 def service(serve: Serve, sink: RecordingSink) -> Service:
-    serving = serve(plain_settings(sink.url))
+    settings = plain_settings(sink.url)
+    settings["workers"] = 0  # as many as cores, as most have it
+    serving = serve(settings)
     serving.add_user(GUESSED, "another battery entirely")
     return serving
 
