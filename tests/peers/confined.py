@@ -3,7 +3,7 @@
 A mount namespace with a root file system that can only be read, one folder that can be
 written, an empty ``/tmp``, and a network of its own; in there a user without
 privileges, who cannot get any, and with one capability at most: to bind ports below
-1024. Coverage is not measured in there: it would have nowhere to write to.
+1024.
 """
 
 import os
@@ -26,7 +26,6 @@ PROGRAM = Path("/opt/sekisho")
 
 _ENTER = """
 set -e
-unset COVERAGE_PROCESS_CONFIG
 state=$1 program=$2 base=$3 shut=$4 keep=$5; shift 5
 mount --bind "$state" "$state"
 mount -t tmpfs -o mode=755 tmpfs /opt
@@ -119,8 +118,7 @@ def as_nobody(capabilities: Sequence[str] = ()) -> list[str | Path]:
 def beside(process: Process, *arguments: str | Path, root: bool = False) -> Finished:
     """Run a command in the namespaces of a running one."""
     entered = ["nsenter", "-m", "-n", "-t", str(process.running.pid)]
-    unmeasured = ["env", "-u", "COVERAGE_PROCESS_CONFIG"]
     return run(
-        [*unmeasured, *entered, *([] if root else as_nobody()), *arguments],
+        [*entered, *([] if root else as_nobody()), *arguments],
         environment=process.environment,
     )
