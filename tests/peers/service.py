@@ -80,17 +80,19 @@ def as_toml(settings: Settings) -> str:
     return "\n".join([*top, *tables]) + "\n"
 
 
-def plain_settings(world: str, *, own: str = "") -> Settings:
+def plain_settings(world: str, *, own: str = "", workers: int = 1) -> Settings:
     """A relay as many have it: two listeners, an own domain, a grant, a default route.
 
     Args:
         world: Where mail of all other domains goes (``via``).
         own: Where mail of the own domain goes; `world` if empty.
+        workers: Two where the test is about what workers share or how they end.
 
     """
     return {
         "hostname": HOSTNAME,
         "data_dir": "data",
+        "workers": workers,
         "listener": [
             {"name": "mx", "role": "mx", "bind": ["127.0.0.1:0"]},
             {"name": "submission", "role": "submission", "bind": ["127.0.0.1:0"]},

@@ -18,7 +18,7 @@ NAMES = {change: f"{change.split()[-1]}@{OWN}" for change in CHANGES}
 
 @pytest.fixture
 def service(serve: Serve, sink: RecordingSink) -> Service:
-    serving = serve(plain_settings(sink.url), users=False)
+    serving = serve(plain_settings(sink.url, workers=2), users=False)
     rows = ["name,password,addresses"]
     rows += [f"{name},{PASSWORD},{name}" for name in NAMES.values()]
     serving.run("user", "import", "-", data="\n".join(rows).encode()).well()

@@ -25,7 +25,7 @@ def test_a_backup_of_a_running_service_is_restored_held(
 ) -> None:
     """Two workers' queues, accounts and app passwords, on a machine that has none."""
     sink.answer = not_now
-    service = serve({**plain_settings(sink.url), "workers": 2})
+    service = serve(plain_settings(sink.url, workers=2))
     for size in (1, 4_000):
         hand_in(service, token(), body=("w" * 70 + "\r\n") * size)
     password = app_password(service)
@@ -68,7 +68,7 @@ def test_accounts_that_are_there_stay(
     serve: Serve, sink: RecordingSink, tmp_path: Path
 ) -> None:
     """Of the machine that is restored to, and a backup made while it was stopped."""
-    service = serve(plain_settings(sink.url))
+    service = serve(plain_settings(sink.url, workers=2))
     service.stop()
     folder = tmp_path / "backup"
     service.run("queue", "backup", str(folder)).well()
@@ -85,7 +85,7 @@ def test_accounts_that_are_there_stay(
 def test_what_was_broken_off_is_no_backup(
     serve: Serve, sink: RecordingSink, tmp_path: Path
 ) -> None:
-    service = serve(plain_settings(sink.url))
+    service = serve(plain_settings(sink.url, workers=2))
     service.stop()
     folder = tmp_path / "backup"
     service.run("queue", "backup", str(folder)).well()

@@ -32,8 +32,8 @@ FROM, TO = "MAIL FROM:<a@outside.test>", f"RCPT TO:<known@{OWN}>"
 def bounded(serve: Serve, sink: RecordingSink) -> Bounded:
     """Serve with these bounds: ``bounded(max_errors=3)``."""
 
-    def start(*, users: bool = False, **limits: float) -> Service:
-        settings = plain_settings(sink.url)
+    def start(*, users: bool = False, workers: int = 1, **limits: float) -> Service:
+        settings = plain_settings(sink.url, workers=workers)
         settings["limits"] = limits
         return serve(settings, users=users)
 
@@ -337,7 +337,7 @@ def test_greeting_seconds(bounded: Bounded) -> None:
 
 def test_max_sessions(bounded: Bounded) -> None:
     """DOS-008: one more is told so, and there is room when one has gone."""
-    service = bounded(max_sessions=2)
+    service = bounded(max_sessions=2, workers=2)
     with session(service, fresh_address()) as first:
         with (
             session(service, fresh_address()),
@@ -357,7 +357,7 @@ def greeted(service: Service, source: str) -> bool:
 
 def test_max_sessions_per_client(bounded: Bounded) -> None:
     """DOS-008: the neighbour is served."""
-    service = bounded(max_sessions_per_client=2)
+    service = bounded(max_sessions_per_client=2, workers=2)
     network = fresh_network()
     crowd, neighbour = f"{network}.25", f"{network}.26"
     with session(service, crowd), session(service, crowd):
@@ -370,7 +370,7 @@ def test_max_sessions_per_client(bounded: Bounded) -> None:
 
 def test_max_messages_per_client_per_hour(bounded: Bounded) -> None:
     """Counted over sessions, by address."""
-    service = bounded(max_messages_per_client_per_hour=2)
+    service = bounded(max_messages_per_client_per_hour=2, workers=2)
     crowd = fresh_address()
     for _ in range(2):
         with session(service, crowd) as client:

@@ -31,7 +31,7 @@ def test_mail_beyond_the_bound_is_held_told_of_and_lifted(
     serve: Serve, sink: RecordingSink
 ) -> None:
     sink.answer = taking
-    settings = plain_settings(sink.url)
+    settings = plain_settings(sink.url, workers=2)
     settings["brake"] = {"messages_per_hour": 3}
     service = serve(settings)
     free = [send(service) for _ in range(3)]
@@ -59,7 +59,7 @@ def test_refused_recipients_hold_the_mail_too(
     serve: Serve, sink: RecordingSink
 ) -> None:
     sink.answer = taking
-    settings = plain_settings(sink.url)
+    settings = plain_settings(sink.url, workers=2)
     settings["brake"] = {"refused_recipients_per_hour": 4}
     service = serve(settings)
     service.wait_for_event("message.finished", message=send(service))
@@ -75,7 +75,7 @@ def test_an_app_password_works_over_the_wire_until_it_is_revoked(
     serve: Serve, sink: RecordingSink
 ) -> None:
     sink.answer = taking
-    service = serve(plain_settings(sink.url))
+    service = serve(plain_settings(sink.url, workers=2))
     made = told(service, "user", "app-password", "add", USER, "printer")
     with service.dial("submission") as client:
         client.starttls()
@@ -116,7 +116,7 @@ def test_alarms_reach_a_webhook_also_when_it_fails_once(
     Hook.told.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        settings = plain_settings(sink.url)
+        settings = plain_settings(sink.url, workers=2)
         settings["brake"] = {"messages_per_hour": 1}
         port = server.server_address[1]
         settings["observe"] = {"webhook": f"http://127.0.0.1:{port}/a-secret"}

@@ -15,7 +15,7 @@ def standing(service: Service) -> dict[str, dict[str, Any]]:
 
 
 def test_a_pause_holds_until_it_is_resumed(serve: Serve, sink: RecordingSink) -> None:
-    service = serve(plain_settings(sink.url))
+    service = serve(plain_settings(sink.url, workers=2))
     first = send(service)
     wait_for("the first delivery", lambda: state_of(service, first) == "gone")
     (name,) = standing(service)

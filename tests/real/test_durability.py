@@ -48,7 +48,7 @@ def taking(line: bytes) -> None:
 
 def settings_for(sink: RecordingSink) -> dict[str, object]:
     """Retry at once instead of after minutes."""
-    return {**plain_settings(sink.url), "queue": {"retry_minutes": [0.01]}}
+    return {**plain_settings(sink.url, workers=2), "queue": {"retry_minutes": [0.01]}}
 
 
 def states(service: Service) -> dict[str, str]:

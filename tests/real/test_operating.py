@@ -26,7 +26,7 @@ SOMEBODY = "somebody@world.test"
 def waiting(serve: Serve, sink: RecordingSink) -> Service:
     """A service whose next host is not ready yet."""
     sink.answer = refusing(b"EHLO", b"HELO", reply=b"421 4.3.2 not now")
-    return serve(plain_settings(sink.url))
+    return serve(plain_settings(sink.url, workers=2))
 
 
 def send(service: Service, recipient: str = SOMEBODY) -> str:
@@ -160,7 +160,7 @@ def test_a_change_ends_open_sessions_at_their_next_mail(
     serve: Serve, sink: RecordingSink
 ) -> None:
     """Identity is not for ever."""
-    service = serve(plain_settings(sink.url))
+    service = serve(plain_settings(sink.url, workers=2))
     with service.signed_in() as client:
         assert client.say(f"MAIL FROM:<{USER}>").code == 250
         assert client.say("RSET").code == 250
@@ -176,7 +176,7 @@ def test_a_change_ends_open_sessions_at_their_next_mail(
 
 
 def test_ping_says_whether_it_is_well(serve: Serve, sink: RecordingSink) -> None:
-    service = serve(plain_settings(sink.url), users=False)
+    service = serve(plain_settings(sink.url, workers=2), users=False)
     assert service.run("ping").well().output.startswith("well: ")
     assert told(service, "ping")["alarms"] == []
     service.stop()
@@ -209,7 +209,7 @@ def test_two_services_never_share_a_queue(waiting: Service) -> None:
 
 def test_sigterm_drains(serve: Serve, sink: RecordingSink) -> None:
     """A transaction that is under way may end; whoever is idle is told good-bye."""
-    service = serve(plain_settings(sink.url), users=False)
+    service = serve(plain_settings(sink.url, workers=2), users=False)
     with service.dial("mx") as busy, service.dial("mx") as idle:
         busy.ehlo()
         idle.ehlo()
@@ -274,7 +274,7 @@ def test_the_log_can_be_for_people(serve: Serve, sink: RecordingSink) -> None:
 def test_failed_logins_lock_the_pair_and_an_operator_unlocks(
     serve: Serve, sink: RecordingSink
 ) -> None:
-    service = serve(plain_settings(sink.url))
+    service = serve(plain_settings(sink.url, workers=2))
     there = "127.77.1.1"
     for _ in range(2):
         with service.dial("submission", source=there) as client:

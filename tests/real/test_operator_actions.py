@@ -89,7 +89,7 @@ class Mail:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     with RecordingSink() as near, RecordingSink() as far:
-        settings = plain_settings(near.url)
+        settings = plain_settings(near.url, workers=2)
         settings["workers"] = 2
         settings["domains"][OTHER] = {"route": far.url, "recipients": [f"b@{OTHER}"]}
         folder = tmp_path_factory.mktemp("office")

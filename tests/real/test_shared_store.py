@@ -1,6 +1,5 @@
 """What the workers share, taken away for seconds under load, and given back."""
 
-import os
 import threading
 import time
 from collections import Counter
@@ -21,11 +20,12 @@ Serve = Callable[..., Service]
 Counts = Counter[str]
 AWAY_SECONDS = 3.0
 METERED = "127.0.0.31"
+SESSIONS = 20
 
 
 def with_quotas(sink: RecordingSink, **quota: int) -> Settings:
     """One listener where a quota counts, and one where none does."""
-    settings = plain_settings(sink.url)
+    settings = plain_settings(sink.url, workers=2)
     settings["listener"].append(
         {
             "name": "printers",
@@ -153,7 +153,7 @@ def test_a_store_that_is_gone_for_a_while_is_not_now_and_then_well_again(
     )
     alarms = service.events("alarm", about="shared store")
     # One a worker, however many clients were told "not now".
-    assert 1 <= len(alarms) <= (os.cpu_count() or 1), alarms
+    assert 1 <= len(alarms) <= 2, alarms
     service.wait_until_idle(30)
     assert len(sink.messages) >= accepted
     assert "shared store" not in service.run("ping").output
@@ -181,7 +181,7 @@ def test_a_quota_and_a_lock_outlive_a_restart(
 def test_an_unlock_of_a_stopped_service_holds(
     serve: Serve, sink: RecordingSink
 ) -> None:
-    service = serve(plain_settings(sink.url))
+    service = serve(plain_settings(sink.url, workers=2))
     guesser = fresh_address()
     for _ in range(5):
         login(service, guesser, "wrong")
@@ -195,7 +195,7 @@ def test_an_unlock_of_a_stopped_service_holds(
 def test_a_damaged_store_is_set_aside_and_told(
     serve: Serve, sink: RecordingSink
 ) -> None:
-    service = serve(plain_settings(sink.url))
+    service = serve(plain_settings(sink.url, workers=2))
     service.stop()
     (service.folder / "data" / "shared.db").write_bytes(b"garbage " * 1024)
     service.start()
@@ -209,8 +209,7 @@ def test_bounds_hold_for_all_workers_together(
 ) -> None:
     """Four clients at once, whatever worker each of them comes to."""
     settings = with_quotas(sink, max_messages_per_hour=40)
-    settings["workers"] = 2
-    settings["limits"] = {"max_sessions_per_client": 6}
+    settings["limits"] = {"max_sessions_per_client": SESSIONS}
     settings["delivery"] = {"max_connections_per_destination": 3}
     service = serve(settings)
     answers: Counts = Counter()
@@ -225,8 +224,9 @@ def test_bounds_hold_for_all_workers_together(
     for thread in threads:
         thread.join()
     assert answers["250 250 2.0.0"] == 40
-    # At MAIL, or at the end of the content where others used the last meanwhile.
-    assert set(answers) <= {"250 250 2.0.0", "MAIL 450 4.7.1", "250 450 4.7.1"}
+    # At MAIL, or later where others used the last meanwhile.
+    refused = {one for one in answers if one != "250 250 2.0.0"}
+    assert {one.split(" ", 1)[1] for one in refused} == {"450 4.7.1"}, answers
     workers = {
         event["session"].split("-")[0] for event in service.events("mail.accepted")
     }
@@ -236,16 +236,16 @@ def test_bounds_hold_for_all_workers_together(
     guesser = fresh_address()
     heard = [login(service, guesser, "wrong") for _ in range(8)]
     assert heard == ["AUTH 535 5.7.8"] * 8
-    locked = [
-        event["reason"]
-        for event in service.events("auth.failed")
-        if "locked out" in event["reason"]
-    ]
+    failed = wait_for(
+        "the log of all eight",
+        lambda: found if len(found := service.events("auth.failed")) == 8 else None,
+    )
+    locked = [one["reason"] for one in failed if "locked out" in one["reason"]]
     assert len(locked) == 3, "five failures of both workers together lock"
 
     source = fresh_address()
     with ExitStack() as closing:
-        for _ in range(6):
+        for _ in range(SESSIONS):
             client = closing.enter_context(service.dial("mx", source=source))
             assert client.greeting.code == 220
         client = closing.enter_context(service.dial("mx", source=source))
