@@ -18,6 +18,8 @@ class BodyKind(Enum):
     EIGHT_BIT_MIME = "8BITMIME"
     BINARY_MIME = "BINARYMIME"
 
+    __hash__ = object.__hash__  # By identity: looked up for every message.
+
 
 class Ret(Enum):
     """RET= of MAIL: what of the message a bounce carries (RFC 3461 §4.3)."""
@@ -25,6 +27,8 @@ class Ret(Enum):
     UNSPECIFIED = ""
     FULL = "FULL"
     HDRS = "HDRS"
+
+    __hash__ = object.__hash__
 
 
 class Notify(Flag):

@@ -11,7 +11,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from threading import Event, Thread
+from queue import SimpleQueue
+from threading import Thread
 from typing import cast
 
 import apsw
@@ -58,7 +59,7 @@ class Writer:
         self._clock = clock
         self.count: Callable[[int, float], None] = lambda _size, _seconds: None
         self._waiting: deque[_Job] = deque()
-        self._bell = Event()
+        self._bell: SimpleQueue[None] = SimpleQueue()
         self._will_ring = False
         self._closing = False
         self._failure: QueueError | None = None
@@ -123,7 +124,8 @@ class Writer:
     def _ring(self) -> None:
         """Wake the thread: all that this turn of the loop brought is one group."""
         self._will_ring = False
-        self._bell.set()
+        if self._bell.empty():
+            self._bell.put(None)
 
     def fail(self, sentence: str) -> None:
         """Take nothing any more, and say so once; from any thread."""
@@ -135,7 +137,7 @@ class Writer:
     def close(self) -> None:
         """Write what waits, and end."""
         self._closing = True
-        self._bell.set()
+        self._bell.put(None)
         if self._thread is not None:
             self._thread.join()
             self._thread = None
@@ -151,8 +153,7 @@ class Writer:
             if not waiting:
                 if self._closing:
                     return
-                bell.wait()
-                bell.clear()
+                bell.get()
                 continue
             # Only what is there now: popping until empty might never end.
             group = [waiting.popleft() for _ in range(min(len(waiting), _MAX_GROUP))]

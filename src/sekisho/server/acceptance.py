@@ -64,12 +64,13 @@ class Acceptance:
         "is_storing",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one caller
         self,
         services: Services,
         listener: ListenerContext,
         session: ServerSession,
         client: Client,
+        journal: Journal,
         *,
         resume: Callable[[], None],
         abort: Callable[[], None],
@@ -78,7 +79,7 @@ class Acceptance:
         self._listener = listener
         self._session = session
         self._client = client
-        self._journal = Journal(client, services.emit)
+        self._journal = journal
         self._resume = resume
         self._abort = abort
         self.is_storing = False

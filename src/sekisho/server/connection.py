@@ -54,6 +54,7 @@ CLOSE_SECONDS = 5.0
 """How long a closed connection may take to take its last reply."""
 
 _GONE = "the client closed the connection"
+_NOBODY_YET = IPv4Address(0)
 
 
 class Stage(Enum):
@@ -88,7 +89,7 @@ class Connection(asyncio.Protocol):
         self._reading = True
         self._writable = True
         self._has_finished = False
-        self._client = Client(IPv4Address(0), "", name, listener.name)
+        self._client = Client(_NOBODY_YET, "", name, listener.name)
         self._session = cast("ServerSession", None)
         self._reception = cast("Reception", None)
         self._handshake: asyncio.Task[None] | None = None

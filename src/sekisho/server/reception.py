@@ -37,7 +37,12 @@ from sekisho.wire.header import header_facts
 
 
 class Reception:
-    """Carries out what one session says."""
+    """Carries out what one session says.
+
+    Attributes:
+        is_busy: An answer is being worked on; `resume` is called when it is there.
+
+    """
 
     def __init__(
         self,
@@ -57,15 +62,17 @@ class Reception:
         self._authentication = Authentication(services, client)
         self._authentication.who = client.user
         self._acceptance = Acceptance(
-            services, listener, session, client, resume=resume, abort=abort
+            services,
+            listener,
+            session,
+            client,
+            self._journal,
+            resume=self._stored,
+            abort=abort,
         )
         self._transaction: Transaction | None = None
         self._task: asyncio.Task[None] | None = None
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether an answer is being worked on; `resume` is called when it is there."""
-        return self._task is not None or self._acceptance.is_storing
+        self.is_busy = False
 
     @property
     def is_idle(self) -> bool:
@@ -267,12 +274,17 @@ class Reception:
             self._transaction = None
             who = self._authentication.who
             self._acceptance.store(transaction, body, decision, who)
+            self.is_busy = True
             return
         self._refuse(decision.reply, decision.rule, decision.reason)
         self._transaction = None
         if isinstance(body, FileBody):
             self._services.queue.bodies.remove(body)
         self._session.answer(decision.reply)
+
+    def _stored(self) -> None:
+        self.is_busy = False
+        self._resume()
 
     # The rest
 
@@ -308,11 +320,13 @@ class Reception:
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         """Work on an answer while the session waits."""
+        self.is_busy = True
         self._task = asyncio.ensure_future(work)
         self._task.add_done_callback(self._worked)
 
     def _worked(self, task: asyncio.Task[None]) -> None:
         self._task = None
+        self.is_busy = self._acceptance.is_storing
         if task.cancelled():
             return
         error = task.exception()

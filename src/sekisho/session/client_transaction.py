@@ -69,6 +69,8 @@ class Step(Enum):
     DISCARDED = "an empty message"
     QUIT = "QUIT"
 
+    __hash__ = object.__hash__  # By identity: looked up for every reply.
+
 
 class Phase(Enum):
     """How far a transaction is."""

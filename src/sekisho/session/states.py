@@ -26,6 +26,8 @@ class State(Enum):
     RECIPIENTS = "a sender and recipients"
     CHUNKS = "between two chunks"
 
+    __hash__ = object.__hash__  # By identity: looked up for every command.
+
 
 _OUT_OF_PLACE: Mapping[type[Command], Mapping[State, Reply]] = {
     Mail: {

@@ -210,6 +210,9 @@ _NOT_IMPLEMENTED = frozenset(
     | {b"XCLIENT", b"XFORWARD", b"BURL"}
 )
 
+_NO_MAIL_PARAMETERS = MailParameters()
+_NO_RCPT_PARAMETERS = RcptParameters()
+
 
 def _name(make: Callable[[str], Command], verb: str) -> Callable[[bytes], Command]:
     def parse(argument: bytes) -> Command:
@@ -247,7 +250,7 @@ def _mail(argument: bytes) -> Command:
     if text is None or found is None:
         return Malformed("MAIL", replies.BAD_SENDER_ADDRESS)
     path, extras = found.groups()
-    given = parse_mail_parameters(extras) if extras else MailParameters()
+    given = parse_mail_parameters(extras) if extras else _NO_MAIL_PARAMETERS
     if isinstance(given, Reply):
         return Malformed("MAIL", given)
     if not given.smtputf8 and not text.isascii():
@@ -273,7 +276,7 @@ def _rcpt(argument: bytes) -> Command:
     if text is None or found is None:
         return Malformed("RCPT", replies.BAD_RECIPIENT_ADDRESS)
     path, extras = found.groups()
-    given = parse_rcpt_parameters(extras) if extras else RcptParameters()
+    given = parse_rcpt_parameters(extras) if extras else _NO_RCPT_PARAMETERS
     if isinstance(given, Reply):
         return Malformed("RCPT", given)
     address = parse_forward_path(path)
