@@ -15,7 +15,7 @@ from policy.cases import (
     lane,
 )
 from sekisho.model import replies
-from sekisho.model.address import Address
+from sekisho.model.address import Address, AddressPattern
 from sekisho.model.decision import Decision
 from sekisho.model.facts import HeaderFacts, Malformation
 from sekisho.model.identity import Identity
@@ -143,6 +143,14 @@ def test_with_a_null_sender_the_first_owned_mailbox_is_the_author() -> None:
 
 def test_with_a_null_sender_and_no_mailbox_of_ones_own_it_is_refused() -> None:
     nameless = Identity("dom", "local", "PLAIN", 1, ALICE.addresses[1:])
+    decision = submit(house(REWRITING), BOB_FROM, sender="", who=nameless)
+    assert decision.reply == replies.AUTHOR_NOT_OWNED
+
+
+@pytest.mark.parametrize("domain", ["*.alice.example", "*"])
+def test_a_name_at_many_domains_is_no_mailbox_to_write_from(domain: str) -> None:
+    owned = AddressPattern("alice", domain)
+    nameless = Identity("dom", "local", "PLAIN", 1, (owned,))
     decision = submit(house(REWRITING), BOB_FROM, sender="", who=nameless)
     assert decision.reply == replies.AUTHOR_NOT_OWNED
 

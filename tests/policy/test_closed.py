@@ -70,6 +70,12 @@ def test_the_internet_is_never_trusted_whatever_risk_is_accepted(
     assert problems(by_address(*who, risk="I like it")) == [(Trust.INTERNET, "box")]
 
 
+def test_exactly_a_sixteenth_of_the_addresses_is_the_internet() -> None:
+    rules = house(by_address("224.0.0.0/4", risk="x"), printers=lane("224.0.0.5"))
+    found = [problem.kind for problem in trust_problems(rules, HERE)]
+    assert found == [Trust.INTERNET]
+
+
 @pytest.mark.parametrize(
     "who",
     [["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"], ["44.0.0.0/8"], ["2001::/16"]],
@@ -125,6 +131,17 @@ def test_to_trust_a_gateway_or_a_container_needs_a_reason(who: str) -> None:
     assert problems(by_address(who)) == [(Trust.GATEWAY, "box")]
     assert problems(by_address(who, risk="fixed address")) == []
     assert problems(by_address(who), host=HostFacts()) == []
+
+
+def test_a_gateway_counts_whether_it_was_configured_or_seen() -> None:
+    for here in (HERE, HostFacts()):
+        rules = house(
+            by_address("10.8.0.1", "192.168.7.7"),
+            gateways=["10.8.0.1"],
+            bridges=["192.168.7.0/24"],
+        )
+        found = [problem.kind for problem in trust_problems(rules, here)]
+        assert found == [Trust.GATEWAY, Trust.GATEWAY]
 
 
 def test_a_grant_by_address_has_walls() -> None:

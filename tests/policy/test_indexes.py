@@ -88,6 +88,12 @@ def test_merged_spans_hold_the_same_addresses(some: list[Span], probe: Span) -> 
     assert (SpanSet(some).hit(probe) is not None) == touches
 
 
+def test_an_address_between_two_spans_is_in_neither() -> None:
+    apart = [Span(4, 0, 1), Span(4, 3, 4)]
+    assert merged(apart) == apart
+    assert SpanSet(apart).hit(Span(4, 2, 2)) is None
+
+
 @pytest.mark.parametrize(
     ("text", "span"),
     [
@@ -138,6 +144,15 @@ def test_a_range_never_matches_a_gateway_or_a_bridge(
     rules = house(box, gateways=[GATEWAY, "fe80::1"], bridges=[BRIDGE])
     case = facts("mx", "a@y.example", "b@x.example", client=client)
     assert compile_rules(rules).decide(case).accepts is relays
+
+
+def test_a_gateway_at_the_edge_of_a_bridge_does_not_open_the_rest_of_it() -> None:
+    """Walls that begin or end together: where one ends, the other goes on."""
+    box = grant("box", "172.17.0.0/16", listeners=["mx"], senders=["*"])
+    for edge in ("172.17.0.0", "172.17.255.255"):
+        policy = compile_rules(house(box, gateways=[edge], bridges=[BRIDGE]))
+        for client in ("172.17.0.0", "172.17.0.1", "172.17.9.9", "172.17.255.255"):
+            assert policy.held_at("mx", ip(client)) == ()
 
 
 @pytest.mark.parametrize("text", ["0.0.0.0/0", "10.0.0.0/8", "::/0", "2001:db8::/32"])

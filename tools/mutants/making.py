@@ -33,8 +33,8 @@ _REFUSALS = {
 }
 """What these make is a refusal, whatever their arguments are: they are not mutated."""
 
-_WORDS = re.compile(r"(reason|why|detail|what) = ")
-"""Lines that begin so say why; what they say decides nothing."""
+_WORDS = re.compile(r"(reason|why|detail|what) = |(case _: )?assert_never\(")
+"""Lines that begin so say why, or are never reached."""
 
 _COPIED = ("src", "tests", "docs")
 
@@ -79,12 +79,9 @@ def make(root: Path, copy: Path, modules: Sequence[str]) -> list[Mutant]:
         (kind, _one_string if operator is mutators.operator_string else operator)
         for kind, operator in mutators.mutation_operators
     ]
-    wanted = {f"sekisho/{one}" for one in modules}
     found: list[Mutant] = []
-    for path in sorted((copy / "src").rglob("*.py")):
-        relative = str(path.relative_to(copy / "src"))
-        if relative in wanted:
-            found.extend(_mutate(path, relative))
+    for relative in modules:
+        found.extend(_mutate(copy / "src" / "sekisho" / relative, relative))
     listed = [[one.name, one.function, one.change] for one in found]
     (copy / "mutants.json").write_text(json.dumps(listed))
     return found
@@ -96,10 +93,10 @@ def _one_string(node):  # noqa: ANN001, ANN202 - mutmut's types
 
 
 def _mutate(path: Path, relative: str) -> Iterator[Mutant]:
-    made = file_mutation.mutate_file_contents(f"src/{relative}", path.read_text())
+    made = file_mutation.mutate_file_contents(str(path), path.read_text())
     path.write_text(made.code)
     lines = made.code.splitlines()
-    module = relative.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+    module = "sekisho." + relative.removesuffix(".py").replace("/", ".")
 
     def body(name: str) -> list[str]:
         span = made.line_span_by_function_name[name]
@@ -110,9 +107,8 @@ def _mutate(path: Path, relative: str) -> Iterator[Mutant]:
         stem = name.partition("__mutmut_")[0]
         function = stem.removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".")
         change = _change(body(f"{stem}__mutmut_orig"), body(name))
-        if _WORDS.match(change):
-            continue
-        yield Mutant(f"{module}.{name}", f"{module}.{function}", change)
+        if not _WORDS.match(change):
+            yield Mutant(f"{module}.{name}", f"{module}.{function}", change)
 
 
 def _change(before: Sequence[str], after: Sequence[str]) -> str:

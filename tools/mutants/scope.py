@@ -48,29 +48,28 @@ ROOMS = (
             *(
                 f"auth/{name}.py"
                 for name in (
-                    "app_passwords",
-                    "certificate",
                     "chain",
-                    "exchange",
-                    "external",
-                    "foreign_hashes",
-                    "gatekeeper",
-                    "hashing",
                     "judge",
+                    "exchange",
+                    "gatekeeper",
                     "local",
-                    "lockout",
-                    "memory",
-                    "ntlmssp",
-                    "password_mechanisms",
                     "sasl",
+                    "password_mechanisms",
+                    "external",
                     "scram",
-                    "ticket_mechanisms",
                     "token_mechanisms",
+                    "memory",
+                    "oidc/jwt",
+                    "oidc/claims",
+                    "oidc/introspection",
+                    "oidc/authenticator",
+                    "certificate",
+                    "app_passwords",
+                    "ntlmssp",
+                    "hashing",
+                    "foreign_hashes",
+                    "lockout",
                 )
-            ),
-            *(
-                f"auth/oidc/{name}.py"
-                for name in ("authenticator", "claims", "introspection", "jwt")
             ),
         ),
         (
