@@ -284,3 +284,51 @@ def test_a_reload_with_a_broken_authority_changes_nothing(
     with service.dial("submission") as client:
         client.starttls()
         assert sign_in(client, provider.token()).status == "235 2.7.0"
+
+
+def test_a_trial_of_a_token_says_where_it_stops(
+    sink: RecordingSink, provider: OidcProvider, tmp_path: Path
+) -> None:
+    with OidcProvider() as attacker:
+        foreign = attacker.keys[-1]
+    tried: dict[str, tuple[str, str, str]] = {
+        "": (provider.token(), USER, "verified by idp"),
+        "token": (provider.token(header={"alg": "HS256"}), USER, "does not count"),
+        "key": (provider.token(header={"kid": "made-up"}), USER, "no such key"),
+        "signature": (provider.token(key=foreign), USER, "signature is wrong"),
+        "time": (provider.token(exp=1), USER, "has expired"),
+        "purpose": (provider.token(scope="openid"), USER, f"scope {SCOPE} is missing"),
+        "account": (provider.token(), f"ceo@{OWN}", "another account's"),
+    }
+    service = Service(tmp_path / "service", settings_of(sink, provider))
+    given = ("--token-file", "-")
+    for stage, (shown, user, told) in tried.items():
+        trial = service.run("auth", "test", user, *given, data=shown.encode())
+        stopped = [line for line in trial.output.splitlines() if ": stop " in line]
+        assert trial.status == (1 if stage else 0), trial
+        assert "local: stop asked: it verifies no tokens" in stopped
+        assert [line.split()[2] for line in stopped[1:]] == [f"{stage}:"][: len(stage)]
+        assert told in trial.output, trial
+        assert shown not in trial.output + trial.errors
+    provider.fault = "500"
+    trial = service.run("auth", "test", USER, *given, data=provider.token().encode())
+    assert "stop key: the provider answers with status 500" in trial.output
+    assert "unavailable by idp" in trial.output
+    asked = service.run("auth", "test", USER)
+    assert "idp: stop asked: it verifies no passwords: try --token-file" in asked.output
+
+
+def test_a_trial_of_a_token_that_only_the_provider_can_read(
+    sink: RecordingSink, provider: OidcProvider, tmp_path: Path
+) -> None:
+    settings = settings_of(sink, provider, **introspecting(provider))
+    service = Service(tmp_path / "service", settings)
+    given = ("auth", "test", USER, "--token-file", "-")
+    good = service.run(*given, data=provider.handle().encode())
+    assert "ok   asked: the provider vouches for the token" in good.output, good
+    assert "grants: staff" in good.output
+    made_up = service.run(*given, data=b"made-up")
+    assert "stop asked: the provider does not vouch for the token" in made_up.output
+    assert made_up.status == 1
+    for told in (good, made_up):
+        assert CLIENT_SECRET not in told.output + told.errors

@@ -6,7 +6,7 @@ of their own: nothing is counted against the account, and nothing is remembered.
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sekisho.app.authenticators import Workshop, build_authenticators
 from sekisho.app.control import Refusal
@@ -16,6 +16,7 @@ from sekisho.auth.account import AccountError
 from sekisho.auth.authenticator import (
     Authenticator,
     Diagnoses,
+    DiagnosesTokens,
     DiagnosisStep,
     bad,
 )
@@ -23,6 +24,7 @@ from sekisho.auth.chain import Chain
 from sekisho.auth.hashing import HashingPool
 from sekisho.auth.precis import PreparationError, prepare_name, prepare_password
 from sekisho.auth.sasl import Credential
+from sekisho.auth.token_mechanisms import is_token
 from sekisho.config.schema import Config
 from sekisho.config.values import rules
 from sekisho.model.identity import (
@@ -66,24 +68,35 @@ class Trial:
         return isinstance(self.answer, Verified)
 
 
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """What is shown; nothing where the account is only to be looked up."""
+
+    password: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+
+
 async def try_account(
-    config: Config, account: str, password: str | None, tell: Tell
+    config: Config, account: str, papers: Papers, tell: Tell
 ) -> Trial:
     """Walk the chain.
 
     Raises:
-        Refusal: The name or the password can be none, or nobody could be asked.
+        Refusal: The name or the papers can be none, or nobody could be asked.
 
     """
     try:
         name = prepare_name(account)
-        prepared = None if password is None else prepare_password(password)
+        if papers.password is not None:
+            papers = Papers(prepare_password(papers.password))
     except PreparationError as error:
         raise Refusal(f"no client could say that: {error}") from error
+    if papers.token is not None and not is_token(papers.token):
+        raise Refusal("no client could say that: it is no bearer token")
     try:
         async with AsyncExitStack() as closing:
             chain = build_authenticators(_workshop(config, closing))
-            trial = await _walk(chain, name, prepared, tell)
+            trial = await _walk(chain, name, papers, tell)
     except (AccountError, TlsFilesError) as error:
         raise Refusal(str(error), error.hint) from error
     if trial.identity is None:
@@ -100,23 +113,23 @@ def _workshop(config: Config, closing: AsyncExitStack) -> Workshop:
 
 
 async def _walk(
-    authenticators: list[Authenticator], account: str, password: str | None, tell: Tell
+    authenticators: list[Authenticator], account: str, papers: Papers, tell: Tell
 ) -> Trial:
     """Ask in order; `NotMine` alone goes on, as in `sekisho.auth.chain`."""
     for one in authenticators:
-        trial = await _ask(one, account, password, tell)
+        trial = await _ask(one, account, papers, tell)
         if trial is not None:
             return trial
     return Trial(Rejected(NOBODY_HAS_IT, account))
 
 
 async def _ask(
-    one: Authenticator, account: str, password: str | None, tell: Tell
+    one: Authenticator, account: str, papers: Papers, tell: Tell
 ) -> Trial | None:
     """What one has to say; None where it is not its account."""
     identity: Identity | None = None
     answer: ChainAnswer | None = None
-    async for told in _told(one, account, password):
+    async for told in _told(one, account, papers):
         match told:
             case DiagnosisStep():
                 tell(one.name, told)
@@ -136,11 +149,35 @@ async def _ask(
             return Trial(answer, identity, by=one.name)
 
 
-async def _told(
+Told = DiagnosisStep | Identity | ChainAnswer
+
+
+def _told(one: Authenticator, account: str, papers: Papers) -> AsyncIterator[Told]:
+    if papers.token is not None:
+        return _of_token(one, account, papers.token)
+    return _of_password(one, account, papers.password)
+
+
+async def _of_token(
+    one: Authenticator, account: str, token: str
+) -> AsyncIterator[Told]:
+    if Credential.TOKEN not in one.credentials():
+        yield bad("asked", "it verifies no tokens")
+        yield NotMine()
+    elif isinstance(one, DiagnosesTokens):
+        async for told in one.diagnose_token(token, account):
+            yield told
+    else:
+        yield await Chain([one]).verify_token(token, account)
+
+
+async def _of_password(
     one: Authenticator, account: str, password: str | None
-) -> AsyncIterator[DiagnosisStep | Identity | ChainAnswer]:
-    if Credential.PASSWORD not in one.credentials():
-        yield bad("asked", "it verifies no passwords")
+) -> AsyncIterator[Told]:
+    able = one.credentials()
+    if Credential.PASSWORD not in able:
+        hint = ": try --token-file" if Credential.TOKEN in able else ""
+        yield bad("asked", f"it verifies no passwords{hint}")
         yield NotMine()
     elif isinstance(one, Diagnoses):
         async for told in one.diagnose(account, password):

@@ -185,3 +185,20 @@ class Diagnoses(Protocol):
 
         """
         ...
+
+
+@runtime_checkable
+class DiagnosesTokens(Protocol):
+    """The same for a token."""
+
+    def diagnose_token(
+        self, token: str, account: str
+    ) -> AsyncIterator[DiagnosisStep | ChainAnswer]:
+        """Verify a token as for a client, and tell each step; the last is the answer.
+
+        Args:
+            token: As a client would send it.
+            account: Prepared.
+
+        """
+        ...

@@ -37,6 +37,11 @@ _XOAUTH2 = re.compile(r"user=(?P<user>[^\x00-\x1f]+)\x01auth=(?P<auth>[ -~]+)\x0
 Fault = Callable[[str], bytes]
 
 
+def is_token(text: str) -> bool:
+    """Whether a client could send it."""
+    return re.fullmatch(_B64TOKEN, text) is not None and len(text) <= MAX_TOKEN_OCTETS
+
+
 def bearer_fault(scope: str) -> bytes:
     """Write the error of RFC 7628 §3.2.2."""
     return _json({"status": "invalid_token", "scope": scope})

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from sekisho.app.sign_in_trial import Trial, try_account
+from sekisho.app.sign_in_trial import Papers, Trial, try_account
 from sekisho.auth.authenticator import DiagnosisStep
 from sekisho.cli.options import (
     config_option,
@@ -30,23 +30,28 @@ def auth_command() -> None:
 @click.option(
     "--password-file", metavar="F", help="its first line; - is standard input"
 )
+@click.option("--token-file", metavar="F", help="a bearer token, likewise")
 @click.option("--ask-password", is_flag=True, help="ask for it on the terminal")
 def test(
     config_file: str | None,
     as_json: bool,
     user: str,
     password_file: str | None,
+    token_file: str | None,
     ask_password: bool,
 ) -> None:
     """Walk through all authenticators as for USER, and tell each step.
 
-    Without a password the account is looked up, and no more. Nothing is counted
-    against the account by us; its directory may count a wrong password.
+    Without a password or a token the account is looked up, and no more. Nothing is
+    counted against the account by us; its directory may count a wrong password.
     """
+    if token_file and (password_file or ask_password):
+        raise click.UsageError("a password or a token, not both")
     config = read_config(config_file)
     password = first_line(password_file) if password_file else None
     if ask_password and password is None:
         password = click.prompt("Password", hide_input=True, err=True)
+    papers = Papers(password, first_line(token_file) if token_file else None)
     steps: list[tuple[str, DiagnosisStep]] = []
 
     def tell(name: str, step: DiagnosisStep) -> None:
@@ -55,7 +60,7 @@ def test(
             mark = click.style("ok  ", fg="green") if step.is_good else "stop"
             click.echo(f"{name}: {mark} {step.what}: {step.detail}")
 
-    trial = asyncio.run(try_account(config, user, password, tell))
+    trial = asyncio.run(try_account(config, user, papers, tell))
     if as_json:
         print_json(_as_json(trial, steps))
     else:
@@ -74,7 +79,7 @@ def _outcome(trial: Trial) -> tuple[str, str]:
         case Unavailable(reason):
             return "unavailable", reason
         case None:
-            return "not tried", "no password was given"
+            return "not tried", "no password or token was given"
 
 
 def _as_json(trial: Trial, steps: list[tuple[str, DiagnosisStep]]) -> dict[str, Any]:

@@ -1,26 +1,36 @@
 """Bearer tokens as an authenticator."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from secrets import token_bytes
 from typing import Protocol
 
-from sekisho.auth.authenticator import AuthUnavailableError
+from sekisho.auth.authenticator import AuthUnavailableError, DiagnosisStep, bad
 from sekisho.auth.lives import Life, Lives
 from sekisho.auth.oidc.claims import (
     ClaimsError,
     Holder,
+    Passed,
     Wanted,
     check_purpose,
     check_times,
     holder,
 )
+from sekisho.auth.oidc.diagnosis import diagnose
 from sekisho.auth.oidc.document import Object
 from sekisho.auth.oidc.jwt import OtherIssuerError
 from sekisho.auth.sasl import Credential
-from sekisho.model.identity import ChainAnswer, Identity, NotMine, Rejected, Verified
+from sekisho.model.identity import (
+    ChainAnswer,
+    Identity,
+    NotMine,
+    Rejected,
+    Unavailable,
+    Verified,
+)
 
+OF_ANOTHER = "the token is another account's"
 MAX_CHECKING = 64
 """Sessions' tokens shown again at once; the others' turn comes with their next use."""
 
@@ -28,8 +38,15 @@ MAX_CHECKING = 64
 class Reader(Protocol):
     """Finds out what a token says."""
 
+    stages: tuple[str, ...]
+    """Names of the stages that `walk` passes."""
+
     async def read(self, token: str) -> Object:
         """Give a token's claims; see `JwtReader` and `Introspection`."""
+        ...
+
+    def walk(self, token: str) -> AsyncIterator[Passed]:
+        """Pass the stages to a token's claims, for a diagnosis."""
         ...
 
 
@@ -103,8 +120,24 @@ class OidcAuthenticator:
                 return NotMine()
             self._lives.begin(life)
         if account and account != life.identity.account:
-            return Rejected("the token is another account's", account)
+            return Rejected(OF_ANOTHER, account)
         return Verified(life.identity)
+
+    async def diagnose_token(
+        self, token: str, account: str
+    ) -> AsyncIterator[DiagnosisStep | ChainAnswer]:
+        """Go through a token stage by stage, and then verify it as for a client."""
+        async for step in diagnose(
+            self._reader, self._options.wanted, token, self._clock
+        ):
+            yield step
+        try:
+            answer = await self.verify_token(token, account)
+        except AuthUnavailableError as error:
+            answer = Unavailable(str(error))
+        if isinstance(answer, Rejected) and answer.reason == OF_ANOTHER:
+            yield bad("account", OF_ANOTHER)
+        yield answer
 
     def is_current(self, identity: Identity) -> bool:
         """Whether its token has not run out, and still counts."""

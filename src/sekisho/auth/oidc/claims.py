@@ -58,6 +58,20 @@ class Holder:
     groups: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A stage of a token's reading that it has passed.
+
+    Attributes:
+        detail: For people; never the token.
+        claims: What the token says, at the last stage.
+
+    """
+
+    detail: str
+    claims: Object = field(default_factory=dict[str, object], repr=False)
+
+
 class ClaimsError(Exception):
     """The token is not for us, or about nobody; the message is fit for the log."""
 

@@ -9,12 +9,12 @@ against that before anything else. Keys come from the provider alone: ``jwk``, `
 import re
 from base64 import urlsafe_b64decode
 from binascii import Error
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from joserfc.errors import JoseError
 from joserfc.jws import JWSRegistry, deserialize_compact
 
-from sekisho.auth.oidc.claims import ClaimsError
+from sekisho.auth.oidc.claims import ClaimsError, Passed
 from sekisho.auth.oidc.document import DocumentError, Object, read_object
 from sekisho.auth.oidc.keys import KeySource, PublicKey
 from sekisho.auth.token_mechanisms import MAX_TOKEN_OCTETS
@@ -38,6 +38,8 @@ class JwtReader:
 
     """
 
+    stages = ("token", "key", "signature")
+
     def __init__(self, issuer: str, algorithms: Sequence[str], keys: KeySource) -> None:
         self._issuer = issuer
         self._keys = keys
@@ -52,16 +54,25 @@ class JwtReader:
             AuthUnavailableError: The keys cannot be had.
 
         """
+        claims: Object = {}
+        async for passed in self.walk(token):
+            claims = passed.claims
+        return claims
+
+    async def walk(self, token: str) -> AsyncIterator[Passed]:
+        """Read a token step by step; raises as `read` does where it stops."""
         algorithm, kid = self._header(token)
+        yield Passed(f"it is signed by {algorithm}")
         key = await self._keys.find(kid, algorithm)
         if key is None:
             raise ClaimsError("the provider has no such key")
+        yield Passed("the provider has it")
         claims = self._verified(token, algorithm, key)
         if claims.get("iss") != self._issuer:
             raise ClaimsError("the token is of another issuer")
         if "exp" not in claims:
             raise ClaimsError("the token never expires")
-        return claims
+        yield Passed("it is right", claims)
 
     def _header(self, token: str) -> tuple[str, str]:
         """What the header proposes, as far as it may; nothing is verified yet."""
