@@ -43,6 +43,10 @@ from sekisho.session.extensions import SessionProfile
 from sekisho.shared.failures import FailureTable
 
 SMTP_PORT = 25
+_MOST_CARRIERS = 500
+"""Connections to next hosts at once, of all workers together."""
+_LEAST_CARRIERS = 100
+"""But so many a worker."""
 _ID_BITS = 74
 
 
@@ -212,7 +216,12 @@ def schedule(config: Config, carriers: int) -> SchedulerOptions:
             for name, one in config.queue.domains.items()
         },
         max_carriers_per_destination=carriers,
+        max_carriers=max(_LEAST_CARRIERS, _MOST_CARRIERS // _workers(config)),
     )
+
+
+def _workers(config: Config) -> int:
+    return config.workers or len(os.sched_getaffinity(0))
 
 
 def _patience(queue: Queue, name: str, own: QueueDomain) -> Patience:

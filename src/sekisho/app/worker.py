@@ -24,6 +24,7 @@ from sekisho.app.hostfacts import look_at_host
 from sekisho.app.inside import INSIDE
 from sekisho.app.leftovers import take_over
 from sekisho.app.live import Outward, Roads
+from sekisho.app.memory import give_back_at_times
 from sekisho.app.operations import Desk, operate
 from sekisho.app.orders import Opened, Settings
 from sekisho.app.proof import policy_of
@@ -252,7 +253,9 @@ class Worker:
         gc.set_threshold(GC_THRESHOLD)
         carrying = asyncio.ensure_future(self._scheduler.run())
         carrying.add_done_callback(self._carrying_ended)
+        giving_back = asyncio.ensure_future(give_back_at_times())
         await self._stop.wait()
+        giving_back.cancel()
         self._services.draining = True
         await self._listeners.close(DRAIN_SECONDS)
         await self._scheduler.stop(DRAIN_SECONDS)

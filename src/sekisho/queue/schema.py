@@ -82,8 +82,9 @@ _MIGRATIONS = (
 
 _READ_WRITE_CREATE = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
 _BUSY_MILLISECONDS = 10_000
-_WRITER_CACHE_KIB = 16 * 1024
-_READER_CACHE_KIB = 4 * 1024
+_WRITER_CACHE_KIB = 8 * 1024
+_READER_CACHE_KIB = 2 * 1024
+_KEEPER_CACHE_KIB = 256
 
 
 def open_writer(path: Path) -> Connection:
@@ -125,7 +126,7 @@ def open_reader(path: Path) -> Connection:
 def open_keeper(path: Path) -> Connection:
     """Open a queue file for checkpoints beside its owner."""
     connection = connect(str(path), apsw.SQLITE_OPEN_READWRITE)
-    _configure(connection, _READER_CACHE_KIB)
+    _configure(connection, _KEEPER_CACHE_KIB)
     return connection
 
 

@@ -24,12 +24,14 @@ class Flight:
             (unix seconds, or infinity).
         withdrawn: An operator held or removed it: jobs not begun are dropped.
         delay_told: Places of the recipients of whose delay the sender knows.
+        is_loaded: It was read from the store.
 
     """
 
     __slots__ = (
         "bytes",
         "delay_told",
+        "is_loaded",
         "jobs",
         "message",
         "name",
@@ -38,7 +40,11 @@ class Flight:
     )
 
     def __init__(
-        self, message: Message, delay_told: frozenset[int] = frozenset()
+        self,
+        message: Message,
+        delay_told: frozenset[int] = frozenset(),
+        *,
+        is_loaded: bool = False,
     ) -> None:
         content = message.content
         body = content.body
@@ -51,6 +57,7 @@ class Flight:
         self.wake_at = float("inf")
         self.withdrawn = False
         self.delay_told = delay_told
+        self.is_loaded = is_loaded
 
 
 class Job:

@@ -31,7 +31,7 @@ PAUSED = Deferred(Cause.PAUSED, reply(451, "4.3.2", "Paused by an operator"))
 """What comes of mail for a destination while it is paused; nobody tries anything."""
 
 _REMEMBER_SECONDS = 3600.0
-_UNPROVEN_JOBS = 100
+_UNPROVEN_JOBS = 20
 """Jobs read from the store for a destination of which nothing is known."""
 _CROWD = 20
 """Messages read in vain from which on the rest is put off unread."""
