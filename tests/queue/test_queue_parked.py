@@ -12,7 +12,7 @@ from sekisho.queue.adoption import adopt
 from sekisho.queue.operations import Acted
 from sekisho.queue.postponing import Parked, Postpone, Unpark
 from sekisho.queue.records import QueuedRecipient, Result, Selection, State
-from sekisho.queue.salvage import mark_damaged
+from sekisho.queue.set_aside import mark_damaged
 from sekisho.queue.sqlite import connect
 from sekisho.queue.store import Queue, QueueOptions
 

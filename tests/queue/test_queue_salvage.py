@@ -15,7 +15,7 @@ from sekisho.model.content import FileBody, InlineBody
 from sekisho.model.message import Message
 from sekisho.queue.errors import QueueError, UnreadableError
 from sekisho.queue.records import Selection
-from sekisho.queue.salvage import MARK, REPORT
+from sekisho.queue.set_aside import MARK, REPORT
 from sekisho.queue.store import Queue, QueueOptions
 from sekisho.scheduler.options import SchedulerOptions
 

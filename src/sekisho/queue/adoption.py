@@ -31,8 +31,8 @@ from sekisho.queue.file import DAMAGE, QueueFile
 from sekisho.queue.operations import Answer, Forget, StoredMessage
 from sekisho.queue.options import QueueOptions
 from sekisho.queue.reader import QueueReader
-from sekisho.queue.salvage import MARK, mark_damaged, set_aside_folders
 from sekisho.queue.schema import damaged
+from sekisho.queue.set_aside import MARK, mark_damaged, set_aside_folders
 from sekisho.queue.store import Queue
 
 BATCH_MESSAGES = 100

@@ -39,13 +39,10 @@ from sekisho.queue.operations import (
 )
 from sekisho.queue.records import Result
 from sekisho.queue.rows import Destinations, PreparedMessage, admitted_by, prepare
-from sekisho.queue.salvage import (
-    mark_damaged,
-    salvage,
-    salvage_where_marked,
-    set_aside_folders,
-)
+from sekisho.queue.salvage import salvage, salvage_where_marked
 from sekisho.queue.schema import INDEX_BITS, damaged, open_writer
+from sekisho.queue.set_aside import mark_damaged, set_aside_folders
+from sekisho.queue.wal import find_break
 
 DAMAGE = (apsw.CorruptError, apsw.NotADBError)
 
@@ -77,6 +74,8 @@ class QueueFile:
         self.wal_pages = 0
         try:
             self.salvaged = salvage_where_marked(folder)
+            if self.salvaged is None and find_break(self.path) is not None:
+                self.salvaged = salvage(folder)
             try:
                 self._open()
             except DamagedError:

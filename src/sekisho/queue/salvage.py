@@ -12,13 +12,12 @@ that an owner left who met the damage while he was serving, does this first:
    takes its name.
 
 Nothing is deleted. A healthy file is not checked at a start: that would take minutes
-where it is large. SQLite tells of damage when it meets it.
+where it is large. SQLite tells of damage when it meets it; damage in the WAL, of which
+it tells nobody, is looked for at each start (`sekisho.queue.wal`).
 """
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,6 +35,15 @@ from sekisho.queue.rows import (
     restore,
 )
 from sekisho.queue.schema import INDEX_BITS, damaged, open_writer
+from sekisho.queue.set_aside import (
+    MARK,
+    REPORT,
+    WAL,
+    Salvaged,
+    finish,
+    give_to_owner,
+    new_folder,
+)
 from sekisho.queue.sqlite import Connection
 from sekisho.queue.unreadable import name_of, why
 from sekisho.queue.walk import (
@@ -48,50 +56,12 @@ from sekisho.queue.walk import (
 )
 from sekisho.queue.wreck import Wreck
 
-MARK = "queue.damaged"
-REPORT = "set-aside.txt"
 _SUFFIXES = ("", "-wal", "-shm")
 _BATCH = 500
-_TOLD = 20
 _RECIPIENT = (
     "SELECT key,state,attempts,next_attempt,destination,address,last_reply,facts,{} "
     "FROM recipient NOT INDEXED WHERE key BETWEEN ? AND ? ORDER BY key"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Salvaged:
-    """What came of it.
-
-    Attributes:
-        folder: Where the damaged file lies now, and the list of what is not whole.
-        lines: That list: a line a message.
-
-    """
-
-    folder: Path
-    lines: tuple[str, ...]
-
-    def told(self) -> tuple[str, str]:
-        """What an operator is told of it, and what he is to do."""
-        names = ", ".join(line.split(":")[0] for line in self.lines[:_TOLD])
-        more = ", …" if len(self.lines) > _TOLD else ""
-        whole = f"{len(self.lines)} messages are not whole: {names}{more}"
-        return (
-            whole if self.lines else "all of its messages could be read",
-            f"{self.folder} holds the damaged file and {REPORT}: look at the disk",
-        )
-
-
-def mark_damaged(folder: Path, sentence: str) -> None:
-    """Have the next owner salvage the file."""
-    (folder / MARK).write_text(f"{sentence}\n", encoding="utf-8")
-    fsync_folder(folder)
-
-
-def set_aside_folders(folder: Path) -> list[Path]:
-    """What salvages have set aside in a queue folder."""
-    return [one for one in sorted(folder.glob("damaged-*")) if one.is_dir()]
 
 
 def salvage_where_marked(folder: Path) -> Salvaged | None:
@@ -102,7 +72,7 @@ def salvage_where_marked(folder: Path) -> Salvaged | None:
 
     """
     for whole in folder.glob("damaged-*.db"):
-        return _end(folder, whole)
+        return finish(folder, whole)
     return salvage(folder) if (folder / MARK).exists() else None
 
 
@@ -114,7 +84,7 @@ def salvage(folder: Path) -> Salvaged:
 
     """
     path = folder / "queue.db"
-    aside = _aside(folder, path)
+    aside = new_folder(folder, path)
     part = folder / "queue.db.part"
     _remove(part)
     try:
@@ -134,51 +104,18 @@ def salvage(folder: Path) -> Salvaged:
         ) from error
     finally:
         wreck.close()
-    _own(folder, part, aside, aside / REPORT)
+    give_to_owner(folder, part, aside, aside / REPORT)
     with part.open("rb") as file:
         os.fsync(file.fileno())
     whole = folder / f"{aside.name}.db"
     part.rename(whole)
     fsync_folder(folder)
-    return _end(folder, whole)
-
-
-def _end(folder: Path, whole: Path) -> Salvaged:
-    aside = folder / whole.stem
-    for suffix in _SUFFIXES:
-        old = folder / f"queue.db{suffix}"
-        if old.exists():
-            old.rename(aside / old.name)
-    whole.rename(folder / "queue.db")
-    (folder / MARK).unlink(missing_ok=True)
-    fsync_folder(aside)
-    fsync_folder(folder)
-    text = (aside / REPORT).read_text(encoding="utf-8")
-    return Salvaged(aside, tuple(text.splitlines()))
-
-
-def _aside(folder: Path, path: Path) -> Path:
-    """A folder named by when the file was last written; again the same after a kill."""
-    written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    name = f"damaged-{written:%Y%m%dT%H%M%S}"
-    candidates = (folder / (f"{name}-{n}" if n else name) for n in range(1000))
-    aside = next(one for one in candidates if not (one / "queue.db").exists())
-    (aside / "bodies").mkdir(mode=0o700, parents=True, exist_ok=True)
-    aside.chmod(0o700)
-    return aside
+    return finish(folder, whole)
 
 
 def _remove(part: Path) -> None:
     for suffix in _SUFFIXES:
         Path(f"{part}{suffix}").unlink(missing_ok=True)
-
-
-def _own(folder: Path, *paths: Path) -> None:
-    """Give what root made here to whom the folder belongs."""
-    if os.geteuid() == 0:
-        owner = folder.stat()
-        for path in paths:
-            os.chown(path, owner.st_uid, owner.st_gid)
 
 
 class _Salvage:
@@ -191,12 +128,13 @@ class _Salvage:
         later = "'',0" if wreck.version == 1 else "cause,delay_told_at"
         self._recipients_query = _RECIPIENT.format(later)
         self._version = wreck.version
+        self._has_broken_wal = wreck.wal is not None
         self._new = new
         self._folder = folder
         self._aside = aside
         self._files: set[str] = set()
         self._batch: list[StoredMessage] = []
-        self._lines: list[str] = []
+        self._lines = [f"{WAL}: {wreck.wal.told()}"] if wreck.wal is not None else []
         self._next_seq = 1
         self._ids: dict[int, object] = {}
 
@@ -211,7 +149,8 @@ class _Salvage:
             self._take(number)
         self._store()
         others = self._others(last) - done
-        if not done and not others:
+        # Behind a broken WAL there may be a file that all mail has left.
+        if not (done or others or self._has_broken_wal):
             raise damaged(self._folder / "queue.db", ValueError("no message in it"))
         for number in sorted(others | self._known(walk, done)):
             self._name(number, "its row cannot be read")
@@ -355,7 +294,7 @@ class _Salvage:
             _, prefix, data = self._body(number)
             content = self._aside / f"{name.replace(' ', '-')}.eml"
             content.write_bytes(bytes(prefix) + bytes(data or b""))
-            _own(self._folder, content)
+            give_to_owner(self._folder, content)
         except (*READ_ERRORS, LookupError, TypeError, ValueError):
             pass  # There is nothing of it.
         self._lines.append(f"{name}: {reason}; to {to or 'unknown recipients'}")
