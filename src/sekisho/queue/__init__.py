@@ -16,7 +16,7 @@
 | ``records.py`` | what callers see of the store |
 | ``bodies.py`` | bodies above 64 KiB, as files |
 | ``upkeep.py`` | checkpoints and the removal of files, off the commit path |
-| ``salvage.py``, ``set_aside.py`` | a sound file made of a damaged one; what is left over |
+| ``salvage.py``, ``set_aside.py`` | a sound file made of a damaged one; what is left |
 | ``wreck.py``, ``walk.py``, ``wal.py`` | reading a damaged file, and a damaged WAL |
 | ``lock.py``, ``space.py`` | one owner a folder; is there room on the disk |
 """
