@@ -3,8 +3,7 @@
 It is installed and never started by the system; here it has an address of its own on
 loopback, on which it has the ports that domain controllers always have, and all of its
 data in a folder. winbind's pipe is there as well: whoever asks for it does so from a
-mount namespace in which the folder stands at the place that is compiled in (`within`).
-Needs root.
+mount namespace in which it stands at the place that is compiled in. Needs root.
 """
 
 import os
@@ -48,6 +47,12 @@ _KRB5 = """\
 """
 
 
+def where_pipes_are(folder: Path) -> list[str]:
+    """A command that runs another one where winbind's pipe is in a folder."""
+    mount = f'mkdir -p {_PIPES} && mount --bind "$0" {_PIPES} && exec "$@"'
+    return ["unshare", "-m", "sh", "-c", mount, str(folder)]
+
+
 class DomainController:
     """A domain, from `__enter__` to `__exit__`; it can be stopped and come back."""
 
@@ -67,8 +72,9 @@ class DomainController:
             "tls keyfile": str(pair.key),
             "tls certfile": str(pair.certificate),
             "tls cafile": str(pair.certificate),
-            "server services": "rpc ldap cldap kdc drepl winbindd kcc dns",
+            "server services": "rpc s3fs ldap cldap kdc drepl winbindd kcc dns",
             "winbindd socket directory": str(folder / "pipes"),
+            "smb ports": "445",
             "ncalrpc dir": str(folder / "ncalrpc"),
             "pid directory": str(folder),
         }
@@ -109,7 +115,7 @@ class DomainController:
 
     def tool(self, *arguments: str) -> Finished:
         """Run samba-tool."""
-        return run([self._tool, *arguments], seconds=60)
+        return run([self._tool, *arguments], seconds=180)
 
     def local(self, *arguments: str) -> None:
         """Change the directory's own files; seen by a running controller."""
@@ -138,19 +144,6 @@ class DomainController:
             f"--configfile={self.configuration}",
         ).well()
 
-    @property
-    def helper(self) -> list[str]:
-        """winbind's helper, which must be run `within`."""
-        given = f"--configfile={self.configuration}"
-        program = require_program("ntlm_auth")
-        return [program, given, "--helper-protocol=squid-2.5-ntlmssp"]
-
-    @property
-    def within(self) -> list[str]:
-        """A command that runs another one where winbind's pipe is this domain's."""
-        mount = f'mkdir -p {_PIPES} && mount --bind "$0" {_PIPES} && exec "$@"'
-        return ["unshare", "-m", "sh", "-c", mount, str(self.folder / "pipes")]
-
     def _bound(self, name: str, password: str) -> list[str]:
         return ["-x", "-H", self.url, "-D", name, "-w", password]
 
@@ -173,8 +166,12 @@ class DomainController:
         return f"ldap://{self.address}"
 
     def _process(self) -> Process:
+        pipes = self.folder / "pipes"
+        pipes.mkdir(exist_ok=True)
         arguments = [self._samba, "-i", "-s", self.configuration, "--debug-stdout"]
-        return Process(arguments, log=self.folder / "output.txt")
+        return Process(
+            [*where_pipes_are(pipes), *arguments], log=self.folder / "output.txt"
+        )
 
     def start(self) -> Self:
         """Start it, and wait until it answers."""

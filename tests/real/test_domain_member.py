@@ -1,8 +1,9 @@
 """Members of an Active Directory domain by each of their ways; Samba controls it.
 
 By password (LDAP), by Kerberos (GSSAPI and GSS-SPNEGO, keys exported from the domain
-controller) and by NTLM (winbind and its own helper). Whichever way somebody comes,
-groups, addresses and whether he may come at all are the directory's.
+controller) and by NTLM (a machine that has joined, winbind and its own helper).
+Whichever way somebody comes, groups, addresses and whether he may come at all are the
+directory's.
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -17,6 +18,10 @@ from auth.test_ntlmssp import ANONYMOUS, UNICODE, authenticate, negotiate
 from peers.dialogue import Dialogue, Reply, encoded
 from peers.gss import Client, Held, context_of, sign_in_at_the_kdc
 from peers.loopback import fresh_address
+from peers.member import LOCAL_PASSWORD as MACHINES_PASSWORD
+from peers.member import LOCAL_USER as MACHINES
+from peers.member import NAME as MACHINE
+from peers.member import Member
 from peers.namespace import require_program
 from peers.ntlm import VERSION_1, NtlmClient
 from peers.process import run, wait_for
@@ -38,7 +43,7 @@ from peers.sink import RecordingSink
 from real.messages import a_message, stuffed, token
 
 pytest.importorskip("gssapi", reason="no package gssapi: run .ci/peers")
-pytestmark = [pytest.mark.deep, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.deep, pytest.mark.timeout(480)]
 LIFETIME = 3.0
 REFUSED = "535 5.7.8"
 LATER = "454 4.7.0"
@@ -53,6 +58,7 @@ class Domain:
     """A domain, and the tickets that its people hold."""
 
     controller: DomainController
+    member: Member
     held: dict[tuple[str, str], Held]
 
     def by_password(self, dialogue: Dialogue, name: str) -> Reply:
@@ -101,7 +107,8 @@ def domain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Domain]:
                 # With the one for the relay, too: nothing else asks the KDC later.
                 assert context_of(got).step()
                 held[name, mechanism] = got
-        yield Domain(running, held)
+        with Member(tmp_path_factory.mktemp("member") / "data", running) as member:
+            yield Domain(running, member, held)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +117,8 @@ def world() -> Iterator[RecordingSink]:
         yield listening
 
 
-def settings_for(controller: DomainController, world: RecordingSink) -> Settings:
+def settings_for(domain: Domain, world: RecordingSink) -> Settings:
+    controller = domain.controller
     settings = plain_settings(world.url)
     settings["lockout"] = {"pair_failures": 1000, "block_failures": 1000}
     settings["authenticator"] = [
@@ -125,7 +133,7 @@ def settings_for(controller: DomainController, world: RecordingSink) -> Settings
         {
             "kind": "winbind",
             "domains": [DOMAIN],
-            "helper": controller.helper,
+            "helper": domain.member.helper,
             "directory": "people",
         },
         {
@@ -155,10 +163,8 @@ def settings_for(controller: DomainController, world: RecordingSink) -> Settings
 def service(
     domain: Domain, world: RecordingSink, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    controller = domain.controller
     folder = tmp_path_factory.mktemp("service") / "service"
-    settings = settings_for(controller, world)
-    serving = Service(folder, settings, within=controller.within)
+    serving = Service(folder, settings_for(domain, world), within=domain.member.within)
     serving.add_user(LOCAL, LOCAL_PASSWORD, [f"local@{OWN}"])
     with serving:
         yield serving
@@ -273,7 +279,7 @@ def test_without_the_domain_it_is_454_by_each_way_and_with_it_235_again(
             wait_for_answers(service, domain, LATER, LIFETIME)
         finally:
             domain.controller.start()
-    wait_for_answers(service, domain, TAKEN, 20)
+    wait_for_answers(service, domain, TAKEN, 30)
 
 
 def test_curl_sends_by_ntlm(
@@ -314,13 +320,13 @@ def test_ntlm_of_the_first_version_is_refused(service: Service, domain: Domain) 
         (CAROL, "wrong", DOMAIN),
         (CAROL, "", DOMAIN),
         ("nobody", CAROL_PASSWORD, DOMAIN),
-        # Machines' own accounts, and those that a workgroup would take.
+        # What a workgroup would take for the same.
         (CAROL, CAROL_PASSWORD, "WORKGROUP"),
         (CAROL, CAROL_PASSWORD, "RELAY"),
         (CAROL, CAROL_PASSWORD, "DC"),
+        (CAROL, CAROL_PASSWORD, MACHINE),
         (CAROL, CAROL_PASSWORD, "BUILTIN"),
         (CAROL, CAROL_PASSWORD, "."),
-        ("root", CAROL_PASSWORD, "RELAY"),
         ("carol@ad.test", CAROL_PASSWORD, DOMAIN),
         ("guest", "", DOMAIN),
         ("guest", "guest", DOMAIN),
@@ -343,6 +349,18 @@ def test_a_local_account_is_no_member_for_ntlm(
         with private(service, "NTLM") as dialogue:
             given = {"password": LOCAL_PASSWORD, "domain": name_of_domain}
             assert domain.by_ntlm(dialogue, LOCAL, **given).status == REFUSED
+            assert_no_passage(dialogue)
+
+
+def test_an_account_of_the_machine_is_no_member_for_ntlm(
+    service: Service, domain: Domain
+) -> None:
+    """winbind takes it; it is no account of the domain."""
+    assert domain.member.takes(MACHINES, MACHINES_PASSWORD, MACHINE)
+    for name_of_domain in (MACHINE, DOMAIN, "RELAY", "."):
+        with private(service, "NTLM") as dialogue:
+            given = {"password": MACHINES_PASSWORD, "domain": name_of_domain}
+            assert domain.by_ntlm(dialogue, MACHINES, **given).status == REFUSED
             assert_no_passage(dialogue)
 
 
