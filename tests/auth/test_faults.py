@@ -408,10 +408,10 @@ async def test_a_full_pool_is_unavailable_and_gets_free_again(
     assert all(isinstance(answer, Unavailable) for answer in stuck)
     assert str(stuck).count("too many passwords") == 2
     # The hung one still holds its place; the one that waited gave it back.
-    assert pool._under_way == 1
+    assert pool._strangers._under_way == 1
     gate.set()
     for _ in range(100):
-        await asyncio.sleep(0 if pool._under_way < 1 else 0.01)
+        await asyncio.sleep(0 if pool._strangers._under_way < 1 else 0.01)
     assert isinstance(await login(keeper), Verified)
     pool.close()
     clock.move(61)

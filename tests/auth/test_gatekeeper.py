@@ -1,6 +1,7 @@
 """Only a right credential of a current account is ever verified."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
@@ -258,6 +259,25 @@ async def test_a_success_is_remembered_for_60_seconds(
     clock.move(60)
     assert isinstance(await login(keeper), Verified)
     assert len(checks) == 3
+
+
+@pytest.mark.asyncio
+async def test_who_signed_in_from_there_before_waits_behind_no_guesser(
+    keeper: Gatekeeper, pool: HashingPool, clock: Clock
+) -> None:
+    assert isinstance(await login(keeper), Verified)
+    clock.move(61)
+    gate = threading.Event()
+    guess = asyncio.ensure_future(pool.run(gate.wait, 10))
+    stranger = asyncio.ensure_future(login(keeper, context=ELSEWHERE))
+    try:
+        assert isinstance(await asyncio.wait_for(login(keeper), 5), Verified)
+        assert not guess.done()
+        assert not stranger.done()
+    finally:
+        gate.set()
+    assert isinstance(await stranger, Verified)
+    await guess
 
 
 @pytest.mark.asyncio

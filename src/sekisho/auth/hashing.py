@@ -7,18 +7,23 @@ passwords decide how much memory and time we spend. argon2 releases the interpre
 lock while it works.
 
 The threads give way to the loop (`LESS_URGENT_BY`): where mail wants a core, hashing
-gets a tenth of it; where nothing does, all of it. As equals they would take half of a
+gets a sixth of it; where nothing does, all of it. As equals they would take half of a
 busy loop's time. That a thread which gives way may hold the interpreter lock costs
 less than it saves: it holds it for some 0.1 ms a hash.
+
+Whoever is `expected` (has signed in from there before) has a lane of his own, and does
+not wait behind strangers who guess.
 """
 
 import asyncio
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from enum import Enum, auto
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from argon2 import PasswordHasher
@@ -29,7 +34,7 @@ from sekisho.auth.authenticator import AuthUnavailableError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-LESS_URGENT_BY = 10
+LESS_URGENT_BY = 7
 """Steps of "nice" between the loop and a hashing thread; each is a factor of 1.25."""
 
 _LEAST_URGENT = 19
@@ -92,24 +97,63 @@ def _give_way() -> None:
         os.setpriority(os.PRIO_PROCESS, thread, wanted)
 
 
-class HashingPool:
-    """A few threads, and a bounded number of calls waiting for them.
+_expected: ContextVar[bool] = ContextVar("expected", default=False)
 
-    Args:
-        threads: At most so many calls at once.
-        waiting: At most so many calls under way or waiting. A client waits for its
-            answer before it guesses again, so this is about the number of clients
-            that can guess at once.
 
-    """
+@contextmanager
+def expected(*, is_known: bool) -> Generator[None]:
+    """Until the end of the block, calls are of somebody who is known or is not."""
+    before = _expected.set(is_known)
+    try:
+        yield
+    finally:
+        _expected.reset(before)
 
-    def __init__(self, threads: int = 1, waiting: int = 128) -> None:
+
+class _Lane:
+    """Threads, and a bounded number of calls waiting for them."""
+
+    def __init__(self, threads: int, waiting: int) -> None:
         self._executor = ThreadPoolExecutor(
             threads, thread_name_prefix="hashing", initializer=_give_way
         )
         self._waiting = waiting
         self._under_way = 0
         self._lock = threading.Lock()
+
+    def submit(self, function: Callable[[], T]) -> Future[T]:
+        if self._under_way >= self._waiting:
+            raise AuthUnavailableError("too many passwords are being checked")
+        # Counted down when the thread is done, not when its caller gives up:
+        # otherwise calls that time out would pile up without a bound.
+        future = self._executor.submit(function)
+        with self._lock:
+            self._under_way += 1
+        future.add_done_callback(self._ended)
+        return future
+
+    def _ended(self, _future: Future[Any]) -> None:
+        with self._lock:
+            self._under_way -= 1
+
+    def close(self) -> None:
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+class HashingPool:
+    """A few threads, and a bounded number of calls waiting for them.
+
+    Args:
+        threads: At most so many calls at once, and one more for who is expected.
+        waiting: At most so many calls under way or waiting, in either lane. A client
+            waits for its answer before it guesses again, so this is about the number
+            of clients that can guess at once.
+
+    """
+
+    def __init__(self, threads: int = 1, waiting: int = 128) -> None:
+        self._strangers = _Lane(threads, waiting)
+        self._expected = _Lane(1, waiting)
 
     async def run(
         self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
@@ -120,20 +164,11 @@ class HashingPool:
             AuthUnavailableError: Too many calls wait already.
 
         """
-        if self._under_way >= self._waiting:
-            raise AuthUnavailableError("too many passwords are being checked")
-        # Counted down when the thread is done, not when its caller gives up:
-        # otherwise calls that time out would pile up without a bound.
-        future = self._executor.submit(function, *args, **kwargs)
-        with self._lock:
-            self._under_way += 1
-        future.add_done_callback(self._ended)
-        return await asyncio.wrap_future(future)
-
-    def _ended(self, _future: Future[Any]) -> None:
-        with self._lock:
-            self._under_way -= 1
+        lane = self._expected if _expected.get() else self._strangers
+        call = partial(function, *args, **kwargs)
+        return await asyncio.wrap_future(lane.submit(call))
 
     def close(self) -> None:
         """Let what runs finish, and take no more."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        self._strangers.close()
+        self._expected.close()

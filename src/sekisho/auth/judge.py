@@ -14,6 +14,7 @@ from typing import assert_never
 from sekisho.auth.authenticator import ScramRecord
 from sekisho.auth.chain import Chain, CheckedAcceptor
 from sekisho.auth.context import AuthContext
+from sekisho.auth.hashing import expected
 from sekisho.auth.lockout import Free, Locked, Lockout, Success, block_of
 from sekisho.auth.memory import LONGEST_SECONDS, SuccessMemory
 from sekisho.auth.sasl import (
@@ -275,7 +276,9 @@ class Judge:
                 await self._chain.pretend()
                 return Rejected(locked.reason, account)
             case Free():
-                answer = await self._chain.verify_password(account, password)
+                known = self._lockout.knows(account, client, self._clock())
+                with expected(is_known=known):
+                    answer = await self._chain.verify_password(account, password)
         match answer:
             case Verified(identity):
                 self._memory.keep(identity, account, password, self._clock())

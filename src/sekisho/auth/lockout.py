@@ -170,6 +170,11 @@ class Lockout:
             return FREE
         return of_block
 
+    def knows(self, account: str, client: IPAddress, now: float) -> bool:
+        """Whether the account has signed in from there within 30 days."""
+        key = (account, block_of(client))
+        return self._is_known(key, now) or self._is_known_elsewhere(key, now)
+
     def failed(self, account: str, client: IPAddress, now: float) -> None:
         """Count a failure, of an attempt that was not locked out."""
         block = block_of(client)
