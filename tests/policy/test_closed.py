@@ -144,6 +144,11 @@ def test_a_gateway_counts_whether_it_was_configured_or_seen() -> None:
         assert found == [Trust.GATEWAY, Trust.GATEWAY]
 
 
+def test_a_risk_that_one_grant_accepts_is_not_accepted_for_the_next() -> None:
+    knowing = by_address("10.1.2.1", risk="fixed address", name="knowing")
+    assert problems(knowing, by_address("172.17.3.4")) == [(Trust.GATEWAY, "box")]
+
+
 def test_a_grant_by_address_has_walls() -> None:
     assert problems(grant("bare", "10.1.2.3")) == [
         (Trust.NO_SENDERS, "bare"),

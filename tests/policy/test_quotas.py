@@ -161,6 +161,19 @@ def test_who_has_no_quota_needs_no_counts() -> None:
     assert not free.counts("submission", somewhere, ALICE)
 
 
+def test_whoever_has_a_quota_is_counted_by_address_group_or_lane() -> None:
+    """Where nobody looks at the counts, no quota is ever used up."""
+    quota = Quota(messages_per_hour=3)
+    box = grant("box", SHOP, listeners=["mx"], senders=["s@y.example"], quota=quota)
+    press = grant("press", "group:editors", quota=quota)
+    policy = compile_rules(house(box, press, printers=lane(quota=quota)))
+    assert policy.counts("mx", ip_address(SHOP), NOBODY)
+    assert policy.counts("printers", ip_address(PRINTER), NOBODY)
+    assert policy.counts("submission", ip_address(SHOP), ALICE)
+    nobody_here = replace(ALICE, groups=frozenset[str]())
+    assert not policy.counts("submission", ip_address(SHOP), nobody_here)
+
+
 # The bound of a credential: an app password's, beside the grant's
 
 
