@@ -68,6 +68,7 @@ class World:
         self.neighbours = neighbours or Alone()
         self.options = options
         self.now = NOW
+        self.set_by = 0.0
         self.script: Script = lambda _message, recipients: [OK] * len(recipients)
         self.refusal: Deferred | Failed | None = None
         self.gate = asyncio.Event()
@@ -91,6 +92,7 @@ class World:
                 report=self.report,
                 emit=self.events.append,
                 clock=lambda: self.now,
+                ticks=lambda: self.now - self.set_by,
                 chance=lambda: 0.5,
                 neighbours=self.neighbours,
             ),
@@ -134,6 +136,15 @@ class World:
     async def pass_time(self, seconds: float) -> None:
         self.now += seconds
         self.scheduler._bell.set()
+        await asyncio.sleep(0.05)
+        await self.settled()
+
+    async def set_clock(self, seconds: float) -> None:
+        """Set the wall clock by so much: no time passes."""
+        self.now += seconds
+        self.set_by += seconds
+        seen = len(self.seen(events.ClockSet))
+        await self.until(lambda: len(self.seen(events.ClockSet)) > seen)
         await asyncio.sleep(0.05)
         await self.settled()
 

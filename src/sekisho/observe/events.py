@@ -39,6 +39,12 @@ class ServiceReloaded(Event, frozen=True, tag="service.reloaded"):
     needs_restart: list[str]
 
 
+class ClockSet(Event, frozen=True, tag="clock.set"):
+    """The wall clock was set, by so many seconds; each worker tells of it."""
+
+    seconds: float
+
+
 class WorkerStarted(Event, frozen=True, tag="worker.started"):
     """A worker process serves every listener."""
 

@@ -63,6 +63,16 @@ SELECT min(at) FROM (
 )
 """
 
+_STRAY = """
+SELECT EXISTS (SELECT 1 FROM recipient WHERE state = 0 AND next_attempt > ?1)
+  OR EXISTS (SELECT 1 FROM parked WHERE until > ?2)
+  OR EXISTS (
+    SELECT 1 FROM recipient WHERE state = 1 AND next_attempt > ?2
+    AND destination NOT IN (SELECT destination FROM parked)
+  )
+"""
+"""What is parked waits for its host, however long."""
+
 _ONE = """
 SELECT key >> ?1 FROM recipient
 WHERE destination = ?2 AND +state IN (0, 1) ORDER BY key
@@ -185,6 +195,16 @@ class QueueReader:
         finally:
             cursor.close()
         return None
+
+    def has_stray(self, now: float, latest: float) -> bool:
+        """Whether something waits that cannot, unless the clock was set back.
+
+        Args:
+            now: Unix seconds; what was never tried is due by now.
+            latest: What was tried is due again by this moment.
+
+        """
+        return bool(self._execute(_STRAY, (now, latest)).fetchall()[0][0])
 
     def next_due_at(self, after: float) -> float | None:
         """When the next recipient becomes due after a moment, or None."""

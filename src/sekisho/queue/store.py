@@ -347,6 +347,16 @@ class Queue:
                 await self._enter(SetAside(page.unreadable))
         return page
 
+    async def has_stray(self, now: float, latest: float) -> bool:
+        """Whether something waits that cannot, unless the clock was set back.
+
+        Args:
+            now: Unix seconds; what was never tried is due by now.
+            latest: What was tried is due again by this moment.
+
+        """
+        return await self._read(lambda: self.reader.has_stray(now, latest))
+
     async def next_due_at(self, after: float) -> float | None:
         """When the next recipient becomes due after a moment, or None."""
         return await self._read(lambda: self.reader.next_due_at(after))

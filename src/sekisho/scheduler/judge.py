@@ -14,7 +14,7 @@ offer DSN (where it does, the request is passed on). `Delivered` does not say wh
 it was, so the notice is written in both cases; a sender may hear of success twice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import assert_never
 
 from msgspec.structs import replace
@@ -58,8 +58,22 @@ class _Attempt:
 class Judge:
     """Turns outcomes into results and reports."""
 
-    def __init__(self, options: SchedulerOptions, given: Surroundings) -> None:
+    def __init__(
+        self,
+        options: SchedulerOptions,
+        given: Surroundings,
+        skipped: Callable[[float], float] = lambda _since: 0.0,
+    ) -> None:
+        """Judge by a schedule.
+
+        Args:
+            options: The schedule.
+            given: Clock, chance and reports.
+            skipped: How many seconds since a moment the wall clock was set forward by.
+
+        """
         self._options = options
+        self._skipped = skipped
         self._given = given
         self._emit = given.emit
 
@@ -123,8 +137,12 @@ class Judge:
         return self._options.patience(job.recipients[place].address.domain)
 
     def _expires_at(self, job: Job, place: int) -> float:
-        patience = self._patience(job, place)
-        return job.flight.message.received_at + patience.expire_seconds
+        return self._arrived_at(job) + self._patience(job, place).expire_seconds
+
+    def _arrived_at(self, job: Job) -> float:
+        """When it came, as if the clock had always been as it is now set."""
+        at = job.flight.message.received_at
+        return at + self._skipped(at)
 
     def _notice_at(self, job: Job, place: int) -> float:
         """When the sender is to be told that a recipient is late (unix seconds)."""
@@ -133,7 +151,7 @@ class Judge:
             return _NEVER
         if isinstance(flight.message.envelope.reverse_path, NullPath):
             return _NEVER
-        return flight.message.received_at + wait
+        return self._arrived_at(job) + wait
 
     def _next_attempt(self, attempt: _Attempt, place: int, outcome: Deferred) -> float:
         job, now = attempt.job, attempt.now

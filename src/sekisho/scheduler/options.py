@@ -1,6 +1,7 @@
 """The scheduler's schedule, its bounds, and what it is given from outside."""
 
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -79,9 +80,6 @@ class SchedulerOptions:
         max_messages: Held in memory; what is above stays in the store until there is
             room.
         max_bytes: The same for the octets of their bodies.
-        max_loaded: Of them, read from the store: retries need no more memory at once,
-            and what is accepted meanwhile keeps its room.
-        max_loaded_bytes: The same for the octets of their bodies.
         page: Recipients read from the store at a time.
 
     """
@@ -103,8 +101,6 @@ class SchedulerOptions:
     max_recipients_per_transaction: int = 100
     max_messages: int = 10_000
     max_bytes: int = 64 * 1024 * 1024
-    max_loaded: int = 2000
-    max_loaded_bytes: int = 16 * 1024 * 1024
     page: int = 500
 
     def patience(self, domain: str) -> Patience:
@@ -141,6 +137,7 @@ class Surroundings:
         copy: Writes a bounce once more, for the postmaster; None where nobody wants it.
         emit: Takes events.
         clock: Unix seconds.
+        ticks: Seconds that nobody can set.
         chance: From 0 up to 1.
         neighbours: The other workers.
 
@@ -151,6 +148,7 @@ class Surroundings:
     report: Reporter
     emit: Callable[[Event], None]
     clock: Callable[[], float]
+    ticks: Callable[[], float] = time.monotonic
     chance: Callable[[], float] = random.random
     copy: Callable[[Message], tuple[Message, Decision] | None] = lambda _report: None
     neighbours: Neighbours = field(default_factory=Alone)

@@ -25,6 +25,7 @@ Promises:
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import TypeAlias, assert_never
 
 from sekisho.model.envelope import Recipient
@@ -33,16 +34,19 @@ from sekisho.model.message import Message
 from sekisho.model.outcome import Outcome
 from sekisho.model.route import Destination
 from sekisho.observe import events
+from sekisho.queue.errors import PutRefused, QueueError
 from sekisho.queue.records import (
     WAITING,
     Action,
     QueuedMessage,
+    Selection,
 )
 from sekisho.queue.store import Queue
 from sekisho.scheduler.carriers import Carriers
 from sekisho.scheduler.crowds import Crowds
 from sekisho.scheduler.flight import Flight, Job
 from sekisho.scheduler.judge import Judge
+from sekisho.scheduler.jumps import Jumps, longest_wait
 from sekisho.scheduler.lane import PAUSED, DestinationFigures, Lane
 from sekisho.scheduler.options import SchedulerOptions, Surroundings
 from sekisho.scheduler.storing import Storing
@@ -73,7 +77,8 @@ class Scheduler:
         self._queue = queue
         self._options = options
         self._given = given
-        self._judge = Judge(options, given)
+        self._jumps = Jumps(given.clock, given.ticks)
+        self._judge = Judge(options, given, self._jumps.skipped)
         self._carriers = Carriers(options, given, self._conclude)
         self._crowds = Crowds(queue, self._judge, given.clock, self._note_due)
         self._storing = Storing(
@@ -82,8 +87,6 @@ class Scheduler:
         self._lanes: dict[Destination, Lane] = {}
         self._flights: dict[int, Flight] = {}
         self._bytes = 0
-        self._loaded = 0
-        self._loaded_bytes = 0
         self._left: set[int] = set()
         self._withheld: set[Lane] = set()
         self._loading = False
@@ -127,6 +130,7 @@ class Scheduler:
         """Load what becomes due, until `stop`."""
         ticker = asyncio.get_running_loop().create_task(self._tick())
         try:
+            await self._try_stray()
             while not self._stopping:
                 self._bell.clear()
                 now = self._given.clock()
@@ -215,7 +219,7 @@ class Scheduler:
     async def _load_pages(self, now: float) -> None:
         cursor = None
         while not self._stopping:
-            if self._is_full or not self._has_room(1):
+            if self._is_full:
                 self._more = True
                 return
             self._left.clear()
@@ -226,7 +230,7 @@ class Scheduler:
                 now,
                 self._options.page,
                 after=cursor,
-                max_bytes=self._options.max_loaded_bytes,
+                max_bytes=self._options.max_bytes,
                 skip=lambda message_id: message_id.value in self._flights,
                 without=without,
             )
@@ -296,17 +300,14 @@ class Scheduler:
 
     def _take_stored(self, queued: QueuedMessage, due: list[_Due]) -> None:
         told = (one.index for one in queued.recipients if one.delay_told_at)
-        flight = Flight(queued.message, frozenset(told), is_loaded=True)
-        self._loaded += 1
-        self._loaded_bytes += flight.bytes
-        self._take(flight, due)
+        self._take(Flight(queued.message, frozenset(told)), due)
 
     def _lanes_of(self, queued: QueuedMessage, due: list[_Due]) -> set[Lane]:
         sender = queued.message.envelope.reverse_path
         return {self._lane(self._given.route(one.address, sender)) for _, one, _ in due}
 
     async def _sleep(self, now: float) -> None:
-        # Not longer than a while: the clock may be set forward meanwhile.
+        # Not longer than a while: a leap that nobody noticed costs no more.
         wait = _LONGEST_SLEEP_SECONDS
         if not self._more:
             wait = min(wait, self._due_at - now)
@@ -334,15 +335,6 @@ class Scheduler:
         return (
             2 * len(self._flights) <= self._options.max_messages
             and 2 * self._bytes <= self._options.max_bytes
-            and self._has_room(2)
-        )
-
-    def _has_room(self, parts: int) -> bool:
-        """Whether not more than such a part of what may be loaded is."""
-        options = self._options
-        return (
-            parts * self._loaded < options.max_loaded
-            and parts * self._loaded_bytes < options.max_loaded_bytes
         )
 
     # Outcomes
@@ -372,9 +364,6 @@ class Scheduler:
         del self._flights[value]
         self._note_left(value)
         self._bytes -= flight.bytes
-        if flight.is_loaded:
-            self._loaded -= 1
-            self._loaded_bytes -= flight.bytes
         if flight.wake_at != _FOREVER:
             self._note_due(flight.wake_at)
         if self._more and self._has_room_again:
@@ -421,6 +410,26 @@ class Scheduler:
                 if lane.is_forgotten(now):
                     del self._lanes[destination]
             self._storing.try_again()
+            if by := self._jumps.look():
+                await self._clock_was_set(by)
+
+    async def _clock_was_set(self, by: float) -> None:
+        """Have nothing wait for a moment of the clock as it was."""
+        self._given.emit(events.ClockSet(round(by, 3)))
+        if by < 0:
+            await self._try_all()
+        self.wake()
+
+    async def _try_stray(self) -> None:
+        """Try what waits longer than it can: the clock was set back before this run."""
+        now = self._given.clock()
+        with suppress(Exception):  # What cannot be read is told by the first load.
+            if await self._queue.has_stray(now, now + longest_wait(self._options)):
+                await self._try_all()
+
+    async def _try_all(self) -> None:
+        with suppress(QueueError, PutRefused):  # The queue has told of it.
+            await self._queue.retry(Selection(), self._given.clock())
 
 
 def _due(queued: QueuedMessage, now: float, destination: str = "") -> list[_Due]:
