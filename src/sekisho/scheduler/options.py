@@ -80,6 +80,9 @@ class SchedulerOptions:
         max_messages: Held in memory; what is above stays in the store until there is
             room.
         max_bytes: The same for the octets of their bodies.
+        max_loaded: Of them, read from the store: retries need no more memory at once,
+            and what is accepted meanwhile keeps its room.
+        max_loaded_bytes: The same for the octets of their bodies.
         page: Recipients read from the store at a time.
 
     """
@@ -101,6 +104,8 @@ class SchedulerOptions:
     max_recipients_per_transaction: int = 100
     max_messages: int = 10_000
     max_bytes: int = 64 * 1024 * 1024
+    max_loaded: int = 2000
+    max_loaded_bytes: int = 16 * 1024 * 1024
     page: int = 500
 
     def patience(self, domain: str) -> Patience:

@@ -87,6 +87,8 @@ class Scheduler:
         self._lanes: dict[Destination, Lane] = {}
         self._flights: dict[int, Flight] = {}
         self._bytes = 0
+        self._loaded = 0
+        self._loaded_bytes = 0
         self._left: set[int] = set()
         self._withheld: set[Lane] = set()
         self._loading = False
@@ -219,7 +221,7 @@ class Scheduler:
     async def _load_pages(self, now: float) -> None:
         cursor = None
         while not self._stopping:
-            if self._is_full:
+            if self._is_full or not self._has_room(1):
                 self._more = True
                 return
             self._left.clear()
@@ -230,7 +232,7 @@ class Scheduler:
                 now,
                 self._options.page,
                 after=cursor,
-                max_bytes=self._options.max_bytes,
+                max_bytes=self._options.max_loaded_bytes,
                 skip=lambda message_id: message_id.value in self._flights,
                 without=without,
             )
@@ -300,7 +302,10 @@ class Scheduler:
 
     def _take_stored(self, queued: QueuedMessage, due: list[_Due]) -> None:
         told = (one.index for one in queued.recipients if one.delay_told_at)
-        self._take(Flight(queued.message, frozenset(told)), due)
+        flight = Flight(queued.message, frozenset(told), is_loaded=True)
+        self._loaded += 1
+        self._loaded_bytes += flight.bytes
+        self._take(flight, due)
 
     def _lanes_of(self, queued: QueuedMessage, due: list[_Due]) -> set[Lane]:
         sender = queued.message.envelope.reverse_path
@@ -335,6 +340,15 @@ class Scheduler:
         return (
             2 * len(self._flights) <= self._options.max_messages
             and 2 * self._bytes <= self._options.max_bytes
+            and self._has_room(2)
+        )
+
+    def _has_room(self, parts: int) -> bool:
+        """Whether not more than such a part of what may be loaded is."""
+        options = self._options
+        return (
+            parts * self._loaded < options.max_loaded
+            and parts * self._loaded_bytes < options.max_loaded_bytes
         )
 
     # Outcomes
@@ -364,6 +378,9 @@ class Scheduler:
         del self._flights[value]
         self._note_left(value)
         self._bytes -= flight.bytes
+        if flight.is_loaded:
+            self._loaded -= 1
+            self._loaded_bytes -= flight.bytes
         if flight.wake_at != _FOREVER:
             self._note_due(flight.wake_at)
         if self._more and self._has_room_again:
