@@ -222,3 +222,20 @@ def test_no_failures_elsewhere_ever_stop_a_client(
         lockout.failed(account, client, now)
     for now in (0.0, 1e5):
         assert isinstance(lockout.standing("alice", THERE, now), Free)
+
+
+def test_a_clock_set_back_keeps_no_lock_for_days() -> None:
+    lockout = Lockout(RULES)
+    now = 10_000_000.0
+    for _ in range(RULES.pair_failures):
+        lockout.failed("alice", HERE, now)
+    assert isinstance(lockout.standing("alice", HERE, now), Locked)
+    # A little is borne, a day is not: the lock is another clock's.
+    a_little = now - RULES.longest_seconds
+    assert isinstance(lockout.standing("alice", HERE, a_little), Locked)
+    yesterday = now - 86_400
+    assert lockout.standing("alice", HERE, yesterday) is FREE
+    assert lockout.locked(yesterday) == []
+    # Failures count from then on as ever, and lock again at once.
+    lockout.failed("alice", HERE, yesterday)
+    assert isinstance(lockout.standing("alice", HERE, yesterday), Locked)

@@ -289,6 +289,7 @@ async def open_house(
             accepted=accepted.append,
             new_id=new_id,
             clock=clock,
+            ticks=clock,
             limits=replace(service_limits(config), min_free_bytes=1),
             clients=ClientCounters(),
             quotas=QuotaCounters(),

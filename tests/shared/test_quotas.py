@@ -112,7 +112,7 @@ def test_a_window_holds_no_more_than_its_buckets() -> None:
     assert (len(windows.hour), len(windows.day)) == (60, 60)
     usage = windows.usage(NOW + 3 * DAY)
     assert abs(usage.messages_last_day - DAY // 20) <= 1440 // 20
-    windows.add(1, 1, NOW)  # The clock was set back.
+    windows.add(1, 1, NOW + 2.5 * DAY)  # The clock was set back.
     assert len(windows.day) == 60
 
 
@@ -120,3 +120,22 @@ def test_what_is_given_back_is_never_less_than_nothing() -> None:
     windows = Windows([], [])
     windows.add(-1, -5, NOW)
     assert windows.usage(NOW).messages_last_hour == 0
+
+
+@pytest.mark.parametrize("window", [HOUR, DAY])
+def test_a_clock_set_back_keeps_no_account_waiting_for_years(window: int) -> None:
+    windows = Windows()
+    windows.add(7, 7, NOW)
+
+    def used(now: float) -> int:
+        usage = windows.usage(now)
+        return usage.messages_last_hour if window == HOUR else usage.messages_last_day
+
+    # Up to a window ahead it counts, further ahead it is another clock's.
+    assert used(NOW - window) == 7
+    assert used(NOW - window - 2 * window // 60) == 0
+    years_before = NOW - 10 * 365 * DAY
+    assert used(years_before) == 0
+    windows.add(2, 2, years_before)
+    assert used(years_before) == 2
+    assert used(years_before + window + 2 * window // 60) == 0

@@ -9,6 +9,7 @@ import asyncio
 from contextlib import AsyncExitStack, ExitStack, suppress
 from math import ceil
 from pathlib import Path
+from time import monotonic
 from typing import NoReturn, Protocol
 
 from sekisho.app.control import Refusal
@@ -118,7 +119,7 @@ class Sharing:
         while True:
             await asyncio.sleep(UPKEEP_SECONDS)
             now = unix_seconds()
-            self._counts.tidy(now)
+            self._counts.tidy(monotonic())
             if self._store.is_lost:
                 with suppress(StoreUnavailableError):
                     self._store.look()

@@ -23,9 +23,9 @@ from sekisho.app.storage import (
     queue_folders,
     timeline_paths,
 )
-from sekisho.app.wiring import schedule, unix_seconds
+from sekisho.app.wiring import lockout_rules, schedule, unix_seconds
 from sekisho.auth.account import Account, AccountError
-from sekisho.auth.lockout import Lockout, LockoutRules
+from sekisho.auth.lockout import Lockout
 from sekisho.config.schema import Config
 from sekisho.config.values import rules
 from sekisho.net.unix import user_name
@@ -62,7 +62,9 @@ async def _on_all(config: Config, do: str, arguments: Arguments) -> Any:  # noqa
                 open_queue=cache(partial(_queue, config, folder, closing)),
                 open_accounts=accounts,
                 policy=compile_rules(rules(config)),
-                lockout=Lockout(LockoutRules(), table=stored_failures(config, closing)),
+                lockout=Lockout(
+                    lockout_rules(config), table=stored_failures(config, closing)
+                ),
                 quotas=stored_quotas(config, closing),
                 emit=_write_nothing_down,
                 trace=partial(_trace, config) if not number else _nothing,

@@ -118,13 +118,7 @@ def gatekeeper(
     async def keep(batch: Sequence[Success]) -> None:
         await pool.run(accounts.keep_successes, batch)
 
-    rules = LockoutRules(
-        pair_failures=config.lockout.pair_failures,
-        block_failures=config.lockout.block_failures,
-        first_seconds=config.lockout.first_seconds,
-        longest_seconds=config.lockout.longest_seconds,
-        forget_seconds=config.lockout.forget_seconds,
-    )
+    rules = lockout_rules(config)
     return Gatekeeper(
         build_authenticators(given),
         Lockout(rules, seen.facts.gateways, accounts.successes(), table),
@@ -143,6 +137,17 @@ def _hashing_threads(config: Config) -> int:
     """
     cores = len(os.sched_getaffinity(0))
     return max(1, cores // 2 // (config.workers or cores))
+
+
+def lockout_rules(config: Config) -> LockoutRules:
+    """When failed sign-ins lock out, and for how long."""
+    return LockoutRules(
+        pair_failures=config.lockout.pair_failures,
+        block_failures=config.lockout.block_failures,
+        first_seconds=config.lockout.first_seconds,
+        longest_seconds=config.lockout.longest_seconds,
+        forget_seconds=config.lockout.forget_seconds,
+    )
 
 
 def courier(config: Config, bodies: BodyFiles) -> Courier:

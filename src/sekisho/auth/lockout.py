@@ -19,6 +19,9 @@ While a lock lasts nothing is counted; otherwise a program with an old password 
 lengthen it for ever. Each failure after it ends locks for twice as long, up to a
 bound; an hour of quiet forgets.
 
+A lock that ends later than twice the longest was begun by a clock that has been set
+back since: it is over. So no mistake of the clock locks for years.
+
 Where the counts are kept is given (`sekisho.shared.failures`): in memory, or in the
 store of all workers, whose failure comes out of every method here and is "not now" to
 the client. There, up to one guess a worker that is under way when a lock begins is
@@ -208,6 +211,7 @@ class Lockout:
         return [
             Locked(*key, count.locked_until, count.failures)
             for key, count in self._table.locked(now)
+            if self._locks(count, now)
         ]
 
     def unlock(self, *, account: str = "", block: str = "", now: float) -> list[Locked]:
@@ -232,14 +236,17 @@ class Lockout:
 
     def _standing(self, key: Key, now: float) -> Free | Locked:
         count = self._table.get(key)
-        if count.locked_until <= now:
+        if not self._locks(count, now):
             return FREE
         return Locked(*key, count.locked_until, count.failures)
+
+    def _locks(self, count: Count, now: float) -> bool:
+        return now < count.locked_until <= now + 2 * self._rules.longest_seconds
 
     def _failed(self, key: Key, count: Count, now: float) -> Count:
         """Make the next count of one more failure."""
         rules = self._rules
-        if count.locked_until > now:
+        if self._locks(count, now):
             return count  # Another worker's failure has locked it meanwhile.
         quiet = now - count.quiet_since > rules.forget_seconds
         failures = 1 if quiet else count.failures + 1

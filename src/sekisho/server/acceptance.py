@@ -95,10 +95,10 @@ class Acceptance:
         self, transaction: Transaction, body: Body, decision: Decision, who: Who
     ) -> None:
         """Hand an accepted message to the queue; the session is answered later."""
-        services, now = self._services, self._services.clock()
+        services = self._services
         message = self._message(transaction, body, decision, who)
         if not decision.grant and not account_of(who):
-            services.clients.sent(self._client.address, now)
+            services.clients.sent(self._client.address, services.ticks())
         stored = services.queue.put(message, decision)
         self.is_storing = True
         stored.add_done_callback(partial(self._stored, message, decision, who))

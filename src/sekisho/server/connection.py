@@ -102,7 +102,7 @@ class Connection(asyncio.Protocol):
         """Begin: with the PROXY header, the handshake or the greeting."""
         self._transport = cast("asyncio.Transport", transport)
         self._others.add(self)
-        self._opened_at = now = self._services.clock()
+        self._opened_at = now = self._services.ticks()
         if not identify(self._transport, self._listener, self._client):
             self.abort()
             return
@@ -121,7 +121,7 @@ class Connection(asyncio.Protocol):
                 if self._reception.is_busy or not self._writable:
                     self._hold(data)
                 else:
-                    self._session.receive(data, self._services.clock())
+                    self._session.receive(data, self._services.ticks())
                     self._pump()
             case Stage.HANDSHAKE:
                 # Never paused: the transport that reads here is not the one that
@@ -181,7 +181,7 @@ class Connection(asyncio.Protocol):
                 reason=self._reason,
                 messages=client.messages,
                 refused=client.refused,
-                seconds=round(self._services.clock() - self._opened_at, 3),
+                seconds=round(self._services.ticks() - self._opened_at, 3),
             )
         )
 
@@ -260,7 +260,7 @@ class Connection(asyncio.Protocol):
         listener = self._listener
         self._session = ServerSession(
             listener.profile,
-            now=self._services.clock(),
+            now=self._services.ticks(),
             tls=tls_state(self._services, listener),
             mechanisms=mechanisms(self._services, listener, self._client),
         )
@@ -309,7 +309,7 @@ class Connection(asyncio.Protocol):
             return
         self._pump()
         if self._held and self._can_take():
-            self._session.receive(self._take_held(), self._services.clock())
+            self._session.receive(self._take_held(), self._services.ticks())
             self._pump()
         if self._can_take():
             self._resume_reading()
@@ -326,7 +326,7 @@ class Connection(asyncio.Protocol):
         # Said in the clear: no part of what is said under TLS (RFC 3207 §4.2).
         self._held = early
         self._stage = Stage.HANDSHAKE
-        self._deadline = self._services.clock() + HANDSHAKE_SECONDS
+        self._deadline = self._services.ticks() + HANDSHAKE_SECONDS
         # What comes now is the handshake's, which goes on reading when it begins.
         self._transport.pause_reading()
         self._handshake = asyncio.ensure_future(self._shake_hands(then))
@@ -401,7 +401,7 @@ class Connection(asyncio.Protocol):
     def _tls_started(self) -> None:
         # Only now it is known whether the client has a certificate.
         offered = mechanisms(self._services, self._listener, self._client)
-        self._session.tls_started(self._services.clock(), offered)
+        self._session.tls_started(self._services.ticks(), offered)
 
     # Reading and writing
 
@@ -433,7 +433,7 @@ class Connection(asyncio.Protocol):
             return
         self._reason = reason
         self._stage = Stage.CLOSED
-        self._deadline = self._services.clock() + CLOSE_SECONDS
+        self._deadline = self._services.ticks() + CLOSE_SECONDS
         self._transport.close()
 
     def abort(self) -> None:

@@ -60,7 +60,7 @@ class ClientCounters:
         self._counts.closed(client_block(client))
 
     def sent(self, client: IPAddress, now: float) -> None:
-        """Count a message of a client without papers."""
+        """Count a message of a client without papers; in seconds nobody can set."""
         self._counts.sent(client_block(client), now)
 
     def messages_last_hour(self, client: IPAddress, now: float) -> int:

@@ -86,7 +86,7 @@ class Listeners:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            now = self._services.clock()
+            now = self._services.ticks()
             for connection in list(self._connections):
                 try:
                     connection.look_at_clock(now)

@@ -220,7 +220,7 @@ class Reception:
         if decision.grant or account_of(self._authentication.who):
             return False
         sent = services.clients.messages_last_hour(
-            self._client.address, services.clock()
+            self._client.address, services.ticks()
         )
         return sent >= services.limits.max_messages_per_client_per_hour
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
+from time import monotonic
 from typing import Protocol
 
 from sekisho.auth.gatekeeper import Gatekeeper
@@ -65,7 +66,11 @@ class ListenerContext:
 
 @dataclass(slots=True)
 class Services:
-    """Everything that outlives a connection."""
+    """Everything that outlives a connection.
+
+    Time-outs and what is counted by the hour in memory go by `ticks`, which nobody can
+    set; `clock` is for what is written down (unix seconds).
+    """
 
     policy: Policy
     gatekeeper: Gatekeeper
@@ -87,6 +92,7 @@ class Services:
     draining: bool = False
     buffered_bytes: int = 0
     bell: Bell = field(default_factory=Bell)
+    ticks: Callable[[], float] = monotonic
 
 
 @lru_cache(maxsize=1024)

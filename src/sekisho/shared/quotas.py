@@ -3,6 +3,10 @@
 A bound "per hour" holds for any hour, not only from full hour to full hour: use is
 kept in sixtieths of the hour and of the day. All of one quota is one row, read and
 written whole: two rows an hour would be a walk, and this is one look-up.
+
+Where the clock was set back, use lies in the future. Up to a window ahead it counts,
+so it counts for two windows at most; further ahead it was another clock's, and is
+forgotten: an account must not wait for years for a clock that was once wrong.
 """
 
 from collections.abc import Generator
@@ -45,6 +49,8 @@ class Windows(msgspec.Struct, array_like=True):
 def _add(buckets: list[Bucket], width: int, used: tuple[int, int], now: float) -> None:
     number = int(now * BUCKETS // width)
     messages, recipients = used
+    while buckets and buckets[-1][0] > number + BUCKETS:
+        del buckets[-1]
     # A clock that was set back counts in the last bucket there is.
     if buckets and buckets[-1][0] >= number:
         number, so_far, to_so_far = buckets.pop()
@@ -55,10 +61,10 @@ def _add(buckets: list[Bucket], width: int, used: tuple[int, int], now: float) -
 
 
 def _sums(buckets: list[Bucket], width: int, now: float) -> tuple[int, int]:
-    oldest = int(now * BUCKETS // width) - BUCKETS
+    current = int(now * BUCKETS // width)
     messages = recipients = 0
     for number, some, to_some in buckets:
-        if number > oldest:
+        if current - BUCKETS < number <= current + BUCKETS:
             messages += some
             recipients += to_some
     return messages, recipients
