@@ -75,6 +75,27 @@ async def test_crowd_outlives_a_restart(parked: World) -> None:
 
 
 @pytest.mark.asyncio
+async def test_operators_see_each_step_once_and_that_the_host_is_back(
+    parked: World,
+) -> None:
+    (first,) = parked.seen(events.Parked)
+    assert (first.destination, first.failures) == (DEAD, 1)
+    assert (first.cause, first.reply) == ("host unreachable", str(AWAY.reply))
+    assert first.next_attempt == parked.queue.parked[DEAD].until
+    await step(parked, first.next_attempt - parked.now + 1)
+    second = parked.seen(events.Parked)[-1]
+    assert second.failures == 2
+    assert second.next_attempt > first.next_attempt
+    assert len(parked.seen(events.Parked)) == 2
+    assert parked.seen(events.Unparked) == []
+    parked.refusal = None
+    await step(parked, second.next_attempt - parked.now + 1)
+    await steps(parked, 2, 400)
+    assert await left(parked) == 0
+    assert [one.destination for one in parked.seen(events.Unparked)] == [DEAD]
+
+
+@pytest.mark.asyncio
 async def test_host_that_dies_again_keeps_nothing(parked: World) -> None:
     """It is there for a while, breaks off, and comes back in the end."""
 

@@ -121,8 +121,11 @@ async def test_refused_login_defers_all_mail_and_alarms_once(
     queued = await world.queue.get(mails[0].id)
     assert queued is not None
     assert queued.recipients[0].cause == "upstream login refused"
-    # Mended and refused again, it is a new alarm.
+    assert world.seen(events.AlarmSettled) == []
+    # Mended, the alarm is over; refused again, it is a new one.
     world.refusal = None
     world.script = lambda _message, recipients: [OK] * len(recipients)
     await world.pass_time(3600)
     assert (await world.queue.stats(world.now)).messages == 0
+    (settled,) = world.seen(events.AlarmSettled)
+    assert (settled.about, settled.destination) == (alarm.about, alarm.destination)

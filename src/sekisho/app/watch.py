@@ -10,7 +10,7 @@ from sekisho.app.storage import timeline_path
 from sekisho.app.webhook import MATTER, WEBHOOK_HINT, Webhook, webhook_of
 from sekisho.app.wiring import unix_seconds
 from sekisho.config.schema import Config
-from sekisho.observe.events import Alarm, Event
+from sekisho.observe.events import Alarm, AlarmSettled, Event
 from sekisho.observe.log import Log, LogFormat, in_turn
 from sekisho.observe.metrics import Metrics, OwnLosses, QueueFigures
 from sekisho.observe.observer import Observer
@@ -94,6 +94,8 @@ class Watch:
         """Write an event down; what an alarm is about is told to `sekisho ping` too."""
         if isinstance(event, Alarm):
             self._alarms.note(event)
+        elif isinstance(event, AlarmSettled):
+            self._alarms.settled(event.about, event.destination)
         self._observer.emit(event)
 
     def alarm(self, about: str, detail: str, hint: str) -> None:

@@ -66,6 +66,14 @@ class Alarm(Event, frozen=True, tag="alarm"):
     about: str
     detail: str
     hint: str = ""
+    destination: str = ""
+
+
+class AlarmSettled(Event, frozen=True, tag="alarm.settled"):
+    """What an alarm was about is in order again."""
+
+    about: str
+    destination: str = ""
 
 
 class SessionOpened(Event, frozen=True, tag="session.opened"):
@@ -191,6 +199,25 @@ class Deferred(Event, frozen=True, tag="delivery.deferred"):
     cause: str
     attempt: int
     next_attempt: float
+
+
+class Parked(Event, frozen=True, tag="delivery.parked"):
+    """A host is down, and all mail for it waits for its next step, unread.
+
+    There is one a step, and none for each message.
+    """
+
+    destination: str
+    reply: str
+    cause: str
+    failures: int
+    next_attempt: float
+
+
+class Unparked(Event, frozen=True, tag="delivery.unparked"):
+    """All mail that waited for a destination is due: the host is back."""
+
+    destination: str
 
 
 class Failed(Event, frozen=True, tag="delivery.failed"):

@@ -25,6 +25,8 @@ from sekisho.shared.destinations import Down, Entry
 _YIELD_EVERY = 100
 """Jobs concluded at once before others have their turn."""
 
+LOGIN_REFUSED = "a next host refuses our login"
+
 Conclude = Callable[[Lane, Job, Sequence[Outcome], float], None]
 
 
@@ -225,15 +227,20 @@ class Carriers:
             case Failed():
                 await self._conclude_all(lane, carrier)
             case _:
-                lane.connected += 1
-                lane.came_up()
-                if lane.connected == 1:
-                    self._neighbours.came_up(lane.name)
+                self._came_up(lane)
                 # The host is there: others may carry too.
                 for _ in range(min(len(lane.jobs) - 1, lane.limit)):
                     self.serve(lane)
                 return carrier
         return None
+
+    def _came_up(self, lane: Lane) -> None:
+        if lane.login_refused:
+            self._given.emit(events.AlarmSettled(LOGIN_REFUSED, lane.name))
+        lane.connected += 1
+        lane.came_up()
+        if lane.connected == 1:
+            self._neighbours.came_up(lane.name)
 
     async def _may_try(self, lane: Lane) -> bool:
         """Whether the others know nothing against it."""
@@ -258,10 +265,11 @@ class Carriers:
             lane.login_refused = True
             self._given.emit(
                 events.Alarm(
-                    about="a next host refuses our login",
+                    about=LOGIN_REFUSED,
                     detail=f"{lane.name}: {outcome.reply}",
                     hint="mend user name and password in [smarthost.NAME]; its mail"
                     " waits, and is held when it would expire",
+                    destination=lane.name,
                 )
             )
         if lane.connected:

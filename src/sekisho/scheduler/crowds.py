@@ -5,15 +5,17 @@ Where more than a few messages were read in vain for a host, the rest is parked 
 tried by the scheduler, and one row written here. Once the host is there, whoever found
 out, its mail is made due again.
 
-Parking and the way back walk page by page, each page a small part of the writer's time
-(`_SHARE`), so that other mail hardly notices. Meanwhile nothing is read for a host
-that is being parked. A walk that was broken off is taken up with the next step.
+Parking and the way back walk page by page, all walks together a small part of the
+writer's time (`_SHARE`), so that other mail hardly notices. Meanwhile nothing is read
+for a host that is being parked, and the store is read less often: each reading steps
+over its rows. A walk that was broken off is taken up with the next step.
 """
 
 import asyncio
 from collections.abc import Callable
 from typing import TypeAlias
 
+from sekisho.observe import events
 from sekisho.queue.errors import QueueError
 from sekisho.queue.postponing import Unpark
 from sekisho.queue.store import Queue
@@ -38,6 +40,7 @@ class Crowds:
         judge: Judge,
         clock: Callable[[], float],
         note_due: Callable[[float], None],
+        emit: Callable[[events.Event], None],
     ) -> None:
         """Know what the queue has parked.
 
@@ -46,15 +49,20 @@ class Crowds:
             judge: Says what parking does.
             clock: Unix seconds.
             note_due: Told when the store is to be read next.
+            emit: Takes events: one a step, whatever waits.
 
         """
         self._queue = queue
         self._judge = judge
         self._clock = clock
         self._note_due = note_due
+        self._emit = emit
         self._not_before: dict[str, float] = {}
+        self._told: dict[str, float] = {}
         self._parking: _Walks = {}
         self._unparking: _Walks = {}
+        self._parking_turn = _Turn()
+        self._unparking_turn = _Turn()
 
     @property
     def being_parked(self) -> frozenset[str]:
@@ -110,6 +118,7 @@ class Crowds:
         elif lane.down_by is not None and lane.down_until > parked.until:
             self._not_before.pop(lane.name, None)
             self._queue.note_parked(parked_by(lane, lane.down_by))
+            self._tell(lane)
             self._note_due(lane.down_until)
 
     def park(self, lane: Lane) -> None:
@@ -122,6 +131,7 @@ class Crowds:
             walk.cancel()
         task = asyncio.get_running_loop().create_task(self._park(lane))
         self._parking[name] = task
+        self._tell(lane)
         task.add_done_callback(lambda task: self._ended(self._parking, name, task))
 
     def unpark(self, name: str, goes_on: Callable[[], bool] = lambda: True) -> None:
@@ -130,7 +140,14 @@ class Crowds:
             walk.cancel()
         task = asyncio.get_running_loop().create_task(self._unpark(name, goes_on))
         self._unparking[name] = task
+        self._told.pop(name, None)
+        self._emit(events.Unparked(name))
         task.add_done_callback(lambda task: self._ended(self._unparking, name, task))
+
+    async def wait_until_parked(self, seconds: float) -> None:
+        """Wait until nothing is being parked, within a bound."""
+        if self._parking:
+            await asyncio.wait(self._parking.values(), timeout=seconds)
 
     async def stop(self) -> None:
         """Break walks off; the next start takes them up."""
@@ -144,16 +161,32 @@ class Crowds:
         after: int | None = -1
         while after is not None and (down := lane.down_by) and not lane.paused:
             page = self._judge.postponement(lane, down).behind(after)
-            async with _Paced():
+            async with self._parking_turn:
                 after = await self._queue.walk(page)
 
     async def _unpark(self, name: str, goes_on: Callable[[], bool]) -> None:
         after: int | None = -1
         while after is not None and goes_on():
-            async with _Paced():
+            async with self._unparking_turn:
                 after = await self._queue.walk(Unpark(name, self._clock(), after))
                 self._note_due(float("-inf"))
         self.tried(name)  # Where there was no room for it.
+
+    def _tell(self, lane: Lane) -> None:
+        if (down := lane.down_by) is None:
+            return
+        step = parked_by(lane, down)
+        if self._told.get(step.destination) != step.until:
+            self._told[step.destination] = step.until
+            self._emit(
+                events.Parked(
+                    destination=step.destination,
+                    reply=step.last_reply,
+                    cause=step.cause,
+                    failures=step.failures,
+                    next_attempt=step.until,
+                )
+            )
 
     def _ended(self, walks: "_Walks", name: str, task: "asyncio.Task[None]") -> None:
         if walks.get(name) is task:
@@ -165,19 +198,28 @@ class Crowds:
         error = task.exception()
         if error is not None and not isinstance(error, QueueError):
             raise error
-        # What was left alone is read now, and told of.
-        self._note_due(float("-inf"))
+        if not self._parking:
+            # What was left alone is read now, and told of.
+            self._note_due(float("-inf"))
         self._note_due(self.next_step_at())
 
 
-class _Paced:
-    """Rest after some work, as long as its share wants."""
+class _Turn:
+    """One page at a time, whoever walks; and a rest after it, as its share wants."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._began = 0.0
 
     async def __aenter__(self) -> None:
+        await self._lock.acquire()
         self._began = asyncio.get_running_loop().time()
 
     async def __aexit__(self, *error: object) -> None:
-        if error[0] is None:
-            took = asyncio.get_running_loop().time() - self._began
-            rest = took * (1.0 / _SHARE - 1.0)
-            await asyncio.sleep(min(rest, _LONGEST_REST_SECONDS))
+        try:
+            if error[0] is None:
+                took = asyncio.get_running_loop().time() - self._began
+                rest = took * (1.0 / _SHARE - 1.0)
+                await asyncio.sleep(min(rest, _LONGEST_REST_SECONDS))
+        finally:
+            self._lock.release()

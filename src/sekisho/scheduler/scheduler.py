@@ -53,6 +53,8 @@ from sekisho.scheduler.storing import Storing
 
 _TICK_SECONDS = 1.0
 _READ_AGAIN_SECONDS = 60.0
+_REST_SECONDS = 1.0
+"""Between two readings of the store while crowds are being parked."""
 _LONGEST_SLEEP_SECONDS = 60.0
 _FOREVER = float("inf")
 
@@ -80,7 +82,9 @@ class Scheduler:
         self._jumps = Jumps(given.clock, given.ticks)
         self._judge = Judge(options, given, self._jumps.skipped)
         self._carriers = Carriers(options, given, self._conclude)
-        self._crowds = Crowds(queue, self._judge, given.clock, self._note_due)
+        self._crowds = Crowds(
+            queue, self._judge, given.clock, self._note_due, given.emit
+        )
         self._storing = Storing(
             queue, given, self._carriers, self.accept, self._job_ended
         )
@@ -217,6 +221,8 @@ class Scheduler:
             self._note_due(now + _READ_AGAIN_SECONDS)
         finally:
             self._loading = False
+        if not self._stopping:
+            await self._crowds.wait_until_parked(_REST_SECONDS)
 
     async def _load_pages(self, now: float) -> None:
         cursor = None
@@ -248,9 +254,8 @@ class Scheduler:
             for queued in page.messages:
                 crowded |= self._take_due(queued, now)
             for lane in crowded:
+                # What else of the page is for others is read when it is parked.
                 self._crowds.park(lane)
-            if crowded:
-                continue  # Read the page again: without them.
             self._ring_for_withheld()
             cursor = page.cursor
             if cursor is None:
