@@ -3,8 +3,9 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from peers.slapd import ALICE, ALICE_PASSWORD, PEOPLE, Slapd
 from sekisho.auth.authenticator import AuthUnavailableError
 from sekisho.auth.ldap.authenticator import LdapAuthenticator
 from sekisho.auth.ldap.wire import MAX_MESSAGE_BYTES
-from sekisho.model.identity import NotMine, Rejected, Verified
+from sekisho.model.identity import ChainAnswer, NotMine, Rejected, Verified
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
 
@@ -61,8 +62,32 @@ MODES: dict[str, dict[str, Any]] = {
         "bind_password": None,
     },
 }
-# Bind as us, find, bind, who am I, read as the account, look again; and their ends.
-ANSWERS = {"search": 9, "direct": 4}
+
+
+def by_password(directory: LdapAuthenticator) -> Awaitable[ChainAnswer]:
+    return directory.verify_password(ALICE, ALICE_PASSWORD)
+
+
+def by_name(directory: LdapAuthenticator) -> Awaitable[ChainAnswer]:
+    return directory.look_up(ALICE)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One way to ask, and how many answers that takes."""
+
+    mode: str
+    answers: int
+    ask: Callable[[LdapAuthenticator], Awaitable[ChainAnswer]]
+
+
+WAYS = {
+    # Bind as us, find, bind, who am I, read as the account, look again; and their ends.
+    "search": Asked("search", 9, by_password),
+    "direct": Asked("direct", 4, by_password),
+    # Bind as us, and find; whom another has verified.
+    "name alone": Asked("search", 3, by_name),
+}
 
 
 def other_id(message: bytes) -> bytes:
@@ -104,20 +129,20 @@ FAULTS: dict[str, Callable[[bytes], bytes | None]] = {
 }
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_fault_from_any_answer_on_verifies_nobody(
-    slapd: Slapd, fault: str, mode: str
+    slapd: Slapd, fault: str, way: Asked
 ) -> None:
     # The last answer is the end of a search, and its success the truth.
     is_true = fault == "success of a search"
-    for first in range(ANSWERS[mode] - is_true):
+    for first in range(way.answers - is_true):
         lie = FAULTS[fault]
-        async with tampered(slapd, lie, first, **MODES[mode]) as (man, directory):
+        async with tampered(slapd, lie, first, **MODES[way.mode]) as (man, directory):
             began = time.monotonic()
             answer: object = None
             with suppress(AuthUnavailableError):
-                answer = await directory.verify_password(ALICE, ALICE_PASSWORD)
+                answer = await way.ask(directory)
             assert time.monotonic() - began < 3
             assert man.seen > first
             # "No entry" is what a directory says that has none, and no fault.
@@ -127,26 +152,26 @@ async def test_a_fault_from_any_answer_on_verifies_nobody(
                 assert answer is None, (first, answer)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 async def test_control_without_a_fault_there_are_so_many_answers(
-    slapd: Slapd, mode: str
+    slapd: Slapd, way: Asked
 ) -> None:
     """Else the matrix above would end before the last answer."""
-    async with tampered(slapd, lambda one: one, 99, **MODES[mode]) as (man, directory):
-        answer = await directory.verify_password(ALICE, ALICE_PASSWORD)
-        assert isinstance(answer, Verified)
-        assert man.seen == ANSWERS[mode]
+    keys = MODES[way.mode]
+    async with tampered(slapd, lambda one: one, 99, **keys) as (man, directory):
+        assert isinstance(await way.ask(directory), Verified)
+        assert man.seen == way.answers
 
 
-@pytest.mark.parametrize("mode", MODES)
-async def test_an_answer_that_drips_ends_in_time(slapd: Slapd, mode: str) -> None:
-    for first in range(ANSWERS[mode]):
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+async def test_an_answer_that_drips_ends_in_time(slapd: Slapd, way: Asked) -> None:
+    for first in range(way.answers):
         async with tampered(
-            slapd, lambda one: one, first, drip_seconds=0.1, **MODES[mode]
+            slapd, lambda one: one, first, drip_seconds=0.1, **MODES[way.mode]
         ) as (_, directory):
             began = time.monotonic()
             with pytest.raises(AuthUnavailableError, match="in time"):
-                await directory.verify_password(ALICE, ALICE_PASSWORD)
+                await way.ask(directory)
             assert time.monotonic() - began < 3
 
 
