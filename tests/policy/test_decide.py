@@ -386,6 +386,14 @@ def test_a_grant_is_void_from_its_expiry_on_and_not_before(
     assert "expired" in after.reason
 
 
+def test_a_null_sender_expires_with_the_grant_that_allows_it() -> None:
+    case = facts("submission", "", "b@x.example", who=ROBOT)
+    robot = grant("robot", "user:robot", null_sender=True, expires_at=NOW)
+    policy = compile_rules(house(robot))
+    assert policy.decide(at(case, NOW - 1)).accepts
+    assert policy.decide(at(case, NOW)).reply == replies.NULL_SENDER_REFUSED
+
+
 def test_a_grant_that_expires_between_rcpt_and_the_end_is_void() -> None:
     policy = compile_rules(EXPIRING)
     rcpt = facts("mx", "b@y.example", "c@x.example", client="10.1.2.9", now=NOW - 1)
