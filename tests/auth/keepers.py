@@ -1,9 +1,9 @@
 """A gatekeeper of local accounts alone."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from sekisho.auth.accounts import AccountStore
-from sekisho.auth.gatekeeper import Gatekeeper, GatekeeperOptions
+from sekisho.auth.gatekeeper import Door, Gatekeeper, GatekeeperOptions
 from sekisho.auth.hashing import HashingPool
 from sekisho.auth.local import LocalAuthenticator
 from sekisho.auth.lockout import Lockout, LockoutRules, Success
@@ -17,6 +17,7 @@ def local_gatekeeper(
     clock: Callable[[], float],
     exempt: Collection[IPAddress] = (),
     rules: LockoutRules | None = None,
+    doors: Mapping[str, Door] | None = None,
 ) -> Gatekeeper:
     """Put one together."""
 
@@ -28,4 +29,5 @@ def local_gatekeeper(
         Lockout(rules or LockoutRules(), exempt, store.successes()),
         clock=clock,
         options=GatekeeperOptions(decoy_secret=store.decoy_secret, keep_successes=keep),
+        doors=doors,
     )

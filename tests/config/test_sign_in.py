@@ -21,6 +21,13 @@ def test_the_configuration_knows_the_mechanisms_that_there_are() -> None:
         (["oidc"], ["XOAUTH2"], ["XOAUTH2"], {"OAUTHBEARER": "mechanisms does"}),
         (["certificate"], [], ["EXTERNAL"], {}),
         (
+            ["local"],
+            [],
+            ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"],
+            {"SCRAM-SHA-1": "old programs", "SCRAM-SHA-1-PLUS": "old programs"},
+        ),
+        (["local"], ["SCRAM-SHA-1"], ["SCRAM-SHA-1"], {"PLAIN": "mechanisms does"}),
+        (
             ["local", "oidc"],
             ["PLAIN", "XOAUTH2"],
             ["XOAUTH2", "PLAIN"],

@@ -15,7 +15,7 @@ from pathlib import Path
 from sekisho.auth.accounts import AccountStore
 from sekisho.auth.hashing import Hasher
 from sekisho.config.schema import Config
-from sekisho.config.values import routes, service_limits
+from sekisho.config.values import offers_scram_sha_1, routes, service_limits
 from sekisho.delivery.routing import destination_for
 from sekisho.model.route import Routes
 from sekisho.queue.errors import QueueError
@@ -81,6 +81,7 @@ def open_accounts(
     """
     _make(config.data_dir)
     store = AccountStore.open(config.data_dir / ACCOUNTS_NAME, Hasher(), clock)
+    store.keeps_sha_1 = offers_scram_sha_1(config)
     closing.callback(store.close)
     return store
 

@@ -24,7 +24,13 @@ from sekisho.auth.lockout import Lockout, LockoutRules, Success
 from sekisho.config.carriage import Queue, QueueDomain
 from sekisho.config.schema import Config
 from sekisho.config.tables import Listener
-from sekisho.config.values import SUBMIT_LISTENER, postmaster_of, routes, session_limits
+from sekisho.config.values import (
+    SUBMIT_LISTENER,
+    offers_scram_sha_1,
+    postmaster_of,
+    routes,
+    session_limits,
+)
 from sekisho.delivery.callout import Callout, CalloutOptions
 from sekisho.delivery.courier import Courier, CourierOptions, CourierTools
 from sekisho.delivery.mx import OwnHost
@@ -111,6 +117,8 @@ def gatekeeper(
     table: FailureTable | None = None,
 ) -> Gatekeeper:
     """Who checks credentials; failures are counted in the table."""
+    # A reload may have switched it on: new passwords get these keys from then on.
+    accounts.keeps_sha_1 = offers_scram_sha_1(config)
     pool = HashingPool(_hashing_threads(config))
     closing.callback(pool.close)
     given = Workshop(config, accounts, pool, unix_seconds, closing)

@@ -85,6 +85,8 @@ class Account:
         password_hash: argon2id in PHC form, or one that was imported
             (`sekisho.auth.foreign_hashes`).
         scram: Keys for SCRAM-SHA-256; None where they were switched off.
+        scram_sha_1: For SCRAM-SHA-1; None unless a listener offered it when the
+            password was set.
         app_passwords: By label.
 
     """
@@ -100,6 +102,7 @@ class Account:
     expires_at: float
     password_hash: str = field(repr=False)
     scram: ScramKeys | None = field(repr=False)
+    scram_sha_1: ScramKeys | None = field(repr=False)
     app_passwords: tuple[AppPassword, ...] = ()
 
     def has_expired(self, now: float) -> bool:

@@ -23,6 +23,7 @@ class AccountView:
         self._generation = -1
         self._accounts: dict[str, Account] = {}
         self._without_scram: set[str] = set()
+        self._without_sha_1: set[str] = set()
         self._foreign: dict[str, str] = {}
 
     def find(self, name: str) -> Account | NotMine:
@@ -50,6 +51,12 @@ class AccountView:
         return not self._without_scram
 
     @property
+    def all_have_scram_sha_1(self) -> bool:
+        """The same of SCRAM-SHA-1; no account at all needs none."""
+        self._refresh()
+        return not self._without_sha_1
+
+    @property
     def a_foreign_hash(self) -> str:
         """One of the hashes that were imported and not replaced yet, or nothing."""
         self._refresh()
@@ -73,6 +80,7 @@ class AccountView:
         for (name,) in self._reader.rows(gone, since):
             self._accounts.pop(name, None)
             self._without_scram.discard(name)
+            self._without_sha_1.discard(name)
             self._foreign.pop(name, None)
         for row in self._reader.rows(f"{SELECT} WHERE generation > ?", since):
             account = read_account(row)
@@ -80,11 +88,14 @@ class AccountView:
             self._note_kinds(account)
 
     def _note_kinds(self, account: Account) -> None:
-        without = account.scram is None or bool(account.app_passwords)
-        if account.enabled and without:
-            self._without_scram.add(account.name)
-        else:
-            self._without_scram.discard(account.name)
+        for keys, without in (
+            (account.scram, self._without_scram),
+            (account.scram_sha_1, self._without_sha_1),
+        ):
+            if account.enabled and (keys is None or account.app_passwords):
+                without.add(account.name)
+            else:
+                without.discard(account.name)
         if is_hash(account.password_hash):
             self._foreign.pop(account.name, None)
         else:

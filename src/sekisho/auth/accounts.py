@@ -98,6 +98,8 @@ class AccountStore:
         self._view = AccountView(reader)
         self.decoy_secret: bytes = reader.value("SELECT decoy_secret FROM file")
         """For `scram.decoy_keys`: made with the file, the same for all workers."""
+        self.keeps_sha_1 = False
+        """Whether new passwords get keys for SCRAM-SHA-1, too."""
         self._app_key: bytes = reader.value("SELECT app_key FROM file")
 
     @classmethod
@@ -136,6 +138,11 @@ class AccountStore:
     def all_have_scram(self) -> bool:
         """Whether every enabled account can be verified by SCRAM, whatever it shows."""
         return self._view.all_have_scram
+
+    @property
+    def all_have_scram_sha_1(self) -> bool:
+        """Whether every enabled account can be verified by SCRAM-SHA-1."""
+        return self._view.all_have_scram_sha_1
 
     @property
     def a_foreign_hash(self) -> str:
@@ -197,7 +204,7 @@ class AccountStore:
         return self._change(
             prepared_name,
             "password_hash = ?, scram = ?",
-            (self.hasher.hash(prepared), scram_text(prepared) if scram else ""),
+            (self.hasher.hash(prepared), self._scram_text(prepared) if scram else ""),
         )
 
     def renew(self, account: Account, password: str) -> Account:
@@ -205,7 +212,7 @@ class AccountStore:
         return self._change(
             account.name,
             "password_hash = ?, scram = ?",
-            (self.hasher.hash(password), scram_text(password)),
+            (self.hasher.hash(password), self._scram_text(password)),
         )
 
     def drop_scram(self, name: str) -> Account:
@@ -323,6 +330,9 @@ class AccountStore:
 
     # How it is done
 
+    def _scram_text(self, password: str) -> str:
+        return scram_text(password, sha_1=self.keeps_sha_1)
+
     def _rows(self, statement: str, bindings: Sequence[object] = ()) -> Sequence[Any]:
         # Not by the reader: that is the loop's, and a connection is one thread's.
         with self._lock:
@@ -335,7 +345,7 @@ class AccountStore:
         else:
             password = account_password(name, new.password, weak=new.weak)
             kept = self.hasher.hash(password)
-            scram = scram_text(password) if new.scram else ""
+            scram = self._scram_text(password) if new.scram else ""
         now = self._clock()
         return (
             name,

@@ -84,6 +84,14 @@ class KeepsScramKeys(Authenticator, Protocol):
         ...
 
 
+class KeepsScramSha1Keys(Authenticator, Protocol):
+    """`Credential.SCRAM_SHA_1`."""
+
+    async def scram_sha_1_record(self, account: str) -> KeysAnswer:
+        """Look the older keys up, as `KeepsScramKeys.scram_record` does."""
+        ...
+
+
 class ChecksTokens(Authenticator, Protocol):
     """`Credential.TOKEN`."""
 

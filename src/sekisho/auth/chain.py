@@ -18,6 +18,8 @@ from sekisho.auth.authenticator import (
     ChecksPasswords,
     ChecksTokens,
     KeepsScramKeys,
+    KeepsScramSha1Keys,
+    KeysAnswer,
     ScramRecord,
 )
 from sekisho.auth.context import AuthContext
@@ -150,13 +152,17 @@ class Chain:
             case _:
                 return _no_answer(one, answer)
 
-    async def scram_record(self, account: str) -> ScramRecord | Rejected | Unavailable:
-        """Look SCRAM keys up."""
-        found = await self._search(
-            Credential.SCRAM_SHA_256,
-            lambda one: cast("KeepsScramKeys", one).scram_record(account),
-            account,
-        )
+    async def scram_record(
+        self, account: str, credential: Credential = Credential.SCRAM_SHA_256
+    ) -> ScramRecord | Rejected | Unavailable:
+        """Look SCRAM keys up, those of this hash."""
+
+        def ask(one: Authenticator) -> Awaitable[KeysAnswer]:
+            if credential is Credential.SCRAM_SHA_1:
+                return cast("KeepsScramSha1Keys", one).scram_sha_1_record(account)
+            return cast("KeepsScramKeys", one).scram_record(account)
+
+        found = await self._search(credential, ask, account)
         match found:
             case (one, ScramRecord(identity=Identity() as identity) as record) if (
                 identity.authenticator == one.name

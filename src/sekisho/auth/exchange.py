@@ -157,7 +157,7 @@ class Exchange:
                 return await self._take_ticket(step)
 
     async def _look_up(self, step: KeysNeeded) -> Challenge | Answer:
-        match await self._judge.scram_keys(step.account):
+        match await self._judge.scram_keys(step.account, step.credential):
             case Found(keys, owner):
                 self._owner = owner
                 return await self._carry_out(step.then(keys))

@@ -141,7 +141,7 @@ class Gatekeeper:
 
 
 def _is_offered(one: Mechanism, able: frozenset[Credential], door: Door) -> bool:
-    wanted = not door.mechanisms or one.name in door.mechanisms
+    wanted = one.name in door.mechanisms if door.mechanisms else not one.is_off
     return wanted and one.credential in able
 
 

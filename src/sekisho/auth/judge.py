@@ -25,7 +25,7 @@ from sekisho.auth.sasl import (
     ScramKeys,
     TokenGiven,
 )
-from sekisho.auth.scram import DEFAULT_ITERATIONS, decoy_keys
+from sekisho.auth.scram import DEFAULT_ITERATIONS, decoy_keys, hash_of
 from sekisho.auth.turns import Turns
 from sekisho.model.identity import (
     NOBODY,
@@ -133,11 +133,14 @@ class Judge:
         await self._chain.pretend()
         return self.refuse(given.reason, given.account, client)
 
-    async def scram_keys(self, account: str) -> Found | Unavailable:
+    async def scram_keys(
+        self, account: str, credential: Credential
+    ) -> Found | Unavailable:
         """Look an account's SCRAM keys up; decoys stand in where there are none."""
-        record = await self._chain.scram_record(account)
+        record = await self._chain.scram_record(account, credential)
         # Made for real accounts as well: making them takes time.
-        decoys = decoy_keys(self.options.decoy_secret, account, DEFAULT_ITERATIONS)
+        secret, hashed = self.options.decoy_secret, hash_of(credential)
+        decoys = decoy_keys(secret, account, DEFAULT_ITERATIONS, hashed)
         match record:
             case ScramRecord(keys, identity):
                 return Found(keys, identity)

@@ -52,9 +52,12 @@ class LocalAuthenticator:
 
     def credentials(self) -> frozenset[Credential]:
         """SCRAM only while every enabled account can be verified by it."""
+        able = {Credential.PASSWORD}
         if self._store.all_have_scram:
-            return frozenset({Credential.PASSWORD, Credential.SCRAM_SHA_256})
-        return frozenset({Credential.PASSWORD})
+            able.add(Credential.SCRAM_SHA_256)
+        if self._store.all_have_scram_sha_1:
+            able.add(Credential.SCRAM_SHA_1)
+        return frozenset(able)
 
     async def verify_password(self, account: str, password: str) -> ChainAnswer:
         """Verify a password; raises where the file or the pool cannot be used."""
@@ -85,6 +88,16 @@ class LocalAuthenticator:
                 return ScramRecord(keys, self._identity(found))
             case Account():
                 return Rejected("the account has no SCRAM keys", account)
+
+    async def scram_sha_1_record(self, account: str) -> KeysAnswer:
+        """Look the older keys up, likewise."""
+        match self._store.find(account):
+            case NotMine() as not_mine:
+                return not_mine
+            case Account(scram_sha_1=ScramKeys() as keys) as found:
+                return ScramRecord(keys, self._identity(found))
+            case Account():
+                return Rejected("the account has no SCRAM-SHA-1 keys", account)
 
     async def pretend(self) -> None:
         """Check a password against hashes that none fits."""

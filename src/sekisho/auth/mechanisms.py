@@ -13,7 +13,7 @@ from sekisho.auth.context import AuthContext
 from sekisho.auth.external import External
 from sekisho.auth.password_mechanisms import Login, Plain
 from sekisho.auth.sasl import Credential, Dialogue
-from sekisho.auth.scram import Scram
+from sekisho.auth.scram import Hash, Scram
 from sekisho.auth.ticket_mechanisms import Tickets
 from sekisho.auth.token_mechanisms import oauthbearer, xoauth2
 
@@ -36,6 +36,7 @@ class Mechanism:
             announced: clients pick the strongest and do not fall back.
         needs: A channel binding, a certificate of the client's, or nothing.
         begin: Makes a dialogue of its context and a source of random octets.
+        is_off: Announced only where a listener's ``mechanisms`` names it.
 
     """
 
@@ -43,22 +44,21 @@ class Mechanism:
     credential: Credential
     needs: Needs
     begin: Callable[[AuthContext, Callable[[int], bytes]], Dialogue]
+    is_off: bool = False
 
 
-def _scram(context: AuthContext, randomness: Callable[[int], bytes]) -> Dialogue:
-    return Scram(
-        requires_binding=False,
-        channel_binding=context.channel_binding,
-        randomness=randomness,
-    )
+def _scram(
+    hashed: Hash, *, plus: bool = False
+) -> Callable[[AuthContext, Callable[[int], bytes]], Dialogue]:
+    def begin(context: AuthContext, randomness: Callable[[int], bytes]) -> Dialogue:
+        return Scram(
+            requires_binding=plus,
+            channel_binding=context.channel_binding,
+            randomness=randomness,
+            hashed=hashed,
+        )
 
-
-def _scram_plus(context: AuthContext, randomness: Callable[[int], bytes]) -> Dialogue:
-    return Scram(
-        requires_binding=True,
-        channel_binding=context.channel_binding,
-        randomness=randomness,
-    )
+    return begin
 
 
 def _simple(
@@ -75,14 +75,18 @@ def _tickets(
 
 _PASSWORD, _TOKEN = Credential.PASSWORD, Credential.TOKEN
 _KERBEROS, _NTLM = Credential.KERBEROS, Credential.NTLM
-_SCRAM, _CERTIFICATE = Credential.SCRAM_SHA_256, Credential.CERTIFICATE
+_SCRAM, _SCRAM_1 = Credential.SCRAM_SHA_256, Credential.SCRAM_SHA_1
+_CERTIFICATE = Credential.CERTIFICATE
+_PLUS_256, _PLUS_1 = _scram("sha256", plus=True), _scram("sha1", plus=True)
 
 MECHANISMS = (
     Mechanism("EXTERNAL", _CERTIFICATE, Needs.CERTIFICATE, _simple(External)),
     Mechanism("GSSAPI", _KERBEROS, Needs.NOTHING, _tickets(_KERBEROS)),
     Mechanism("GSS-SPNEGO", _KERBEROS, Needs.NOTHING, _tickets(_KERBEROS)),
-    Mechanism("SCRAM-SHA-256-PLUS", _SCRAM, Needs.BINDING, _scram_plus),
-    Mechanism("SCRAM-SHA-256", _SCRAM, Needs.NOTHING, _scram),
+    Mechanism("SCRAM-SHA-256-PLUS", _SCRAM, Needs.BINDING, _PLUS_256),
+    Mechanism("SCRAM-SHA-256", _SCRAM, Needs.NOTHING, _scram("sha256")),
+    Mechanism("SCRAM-SHA-1-PLUS", _SCRAM_1, Needs.BINDING, _PLUS_1, is_off=True),
+    Mechanism("SCRAM-SHA-1", _SCRAM_1, Needs.NOTHING, _scram("sha1"), is_off=True),
     Mechanism("OAUTHBEARER", _TOKEN, Needs.NOTHING, _simple(oauthbearer)),
     Mechanism("XOAUTH2", _TOKEN, Needs.NOTHING, _simple(xoauth2)),
     Mechanism("PLAIN", _PASSWORD, Needs.NOTHING, _simple(Plain)),

@@ -68,10 +68,18 @@ class ScramKeys:
 
 @dataclass(frozen=True, slots=True)
 class KeysNeeded:
-    """Look the account's keys up, or make decoys, and go on with `then`."""
+    """Look the account's keys up, or make decoys, and go on with `then`.
+
+    Attributes:
+        account: Prepared name.
+        then: Goes on.
+        credential: Of which hash the keys are.
+
+    """
 
     account: str
     then: Callable[[ScramKeys], "Step"] = field(repr=False)
+    credential: Credential = Credential.SCRAM_SHA_256
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""SCRAM-SHA-256 and SCRAM-SHA-256-PLUS, the server's side (RFC 5802, RFC 7677).
+"""SCRAM with SHA-256 (RFC 7677) or SHA-1 (RFC 5802), the server's side; -PLUS too.
 
 Our own, because it must be exact where libraries are kind, and because a look-up
 must be able to wait for a directory. The server
@@ -15,6 +15,9 @@ must be able to wait for a directory. The server
 
 Keys of unknown accounts are decoys (`decoy_keys`): the same for the same name, for
 ever, with the iteration count of real ones.
+
+SHA-1 is for old programs alone, and off: nobody has broken it as SCRAM uses it, but
+keys of it are guessed a third faster, and are one more copy to steal.
 """
 
 import hmac
@@ -23,11 +26,14 @@ import unicodedata
 from base64 import b64encode
 from binascii import Error, a2b_base64
 from collections.abc import Callable
-from hashlib import pbkdf2_hmac, sha256
+from hashlib import new as new_hash
+from hashlib import pbkdf2_hmac
+from typing import Literal
 
 from sekisho.auth.precis import PreparationError
 from sekisho.auth.sasl import (
     Challenge,
+    Credential,
     Failed,
     KeysNeeded,
     Proven,
@@ -42,6 +48,19 @@ the client; the server's own part of a login is four HMACs whatever the count.""
 
 MIN_ITERATIONS = 15_000
 """RFC 7677 §4."""
+
+Hash = Literal["sha256", "sha1"]
+
+_CREDENTIALS: dict[Hash, Credential] = {
+    "sha256": Credential.SCRAM_SHA_256,
+    "sha1": Credential.SCRAM_SHA_1,
+}
+
+
+def hash_of(credential: Credential) -> Hash:
+    """The hash of such keys."""
+    return "sha1" if credential is Credential.SCRAM_SHA_1 else "sha256"
+
 
 MAX_MESSAGE_OCTETS = 2048
 SALT_OCTETS = 16
@@ -69,10 +88,11 @@ class Scram:
         channel_binding: ``tls-server-end-point`` of our certificate, or empty where
             it has none; then -PLUS was not announced.
         randomness: Gives so many random octets.
+        hashed: The hash of keys and proofs.
 
     """
 
-    __slots__ = ("_binding", "_next", "_randomness", "_requires_binding")
+    __slots__ = ("_binding", "_hashed", "_next", "_randomness", "_requires_binding")
 
     def __init__(
         self,
@@ -80,7 +100,9 @@ class Scram:
         requires_binding: bool,
         channel_binding: bytes,
         randomness: Callable[[int], bytes],
+        hashed: Hash = "sha256",
     ) -> None:
+        self._hashed: Hash = hashed
         self._requires_binding = requires_binding
         self._binding = channel_binding
         self._randomness = randomness
@@ -125,13 +147,18 @@ class Scram:
 
             def client_final(message: str) -> Step:
                 return _client_final(
-                    message, account, (nonce, expected_binding), keys, spoken
+                    message,
+                    account,
+                    (nonce, expected_binding),
+                    keys,
+                    spoken,
+                    self._hashed,
                 )
 
             self._next = client_final
             return Challenge(server_first.encode())
 
-        return KeysNeeded(account, with_keys)
+        return KeysNeeded(account, with_keys, _CREDENTIALS[self._hashed])
 
     def _binding_problem(self, flag: str, name: str) -> str:
         """Say what is wrong with the GS2 flag (RFC 5802 §6), or nothing."""
@@ -157,6 +184,7 @@ def _client_final(
     expected: tuple[str, str],
     keys: ScramKeys,
     spoken: str,
+    hashed: Hash = "sha256",
 ) -> Step:
     """Check the proof over everything that was said.
 
@@ -166,6 +194,7 @@ def _client_final(
         expected: Nonce, and ``c=`` in base64.
         keys: The account's, or decoys.
         spoken: client-first-message-bare and server-first-message.
+        hashed: The hash.
 
     """
     nonce, binding = expected
@@ -177,11 +206,11 @@ def _client_final(
     if not hmac.compare_digest(final["nonce"], nonce):
         return Failed("the nonce is not ours", account)
     auth_message = f"{spoken},{final['bare']}".encode()
-    signature = _hmac(keys.stored_key, auth_message)
+    signature = _hmac(keys.stored_key, auth_message, hashed)
     client_key = _xor(_canonical_base64(final["proof"]), signature)
-    if not hmac.compare_digest(sha256(client_key).digest(), keys.stored_key):
+    if not hmac.compare_digest(new_hash(hashed, client_key).digest(), keys.stored_key):
         return Failed("the proof is wrong", account)
-    verifier = b64encode(_hmac(keys.server_key, auth_message))
+    verifier = b64encode(_hmac(keys.server_key, auth_message, hashed))
     return Proven(account, b"v=" + verifier)
 
 
@@ -202,28 +231,34 @@ def _xor(left: bytes, right: bytes) -> bytes:
     return mixed.to_bytes(len(right), "big")
 
 
-def _hmac(key: bytes, data: bytes) -> bytes:
-    return hmac.digest(key, data, "sha256")
+def _hmac(key: bytes, data: bytes, hashed: Hash = "sha256") -> bytes:
+    return hmac.digest(key, data, hashed)
 
 
-def derive_keys(password: str, salt: bytes, iterations: int) -> ScramKeys:
+def derive_keys(
+    password: str, salt: bytes, iterations: int, hashed: Hash = "sha256"
+) -> ScramKeys:
     """Make what is kept of a password.
 
     Args:
         password: Prepared after OpaqueString.
         salt: Random, `SALT_OCTETS` octets.
         iterations: At least `MIN_ITERATIONS` for new keys.
+        hashed: The hash.
 
     """
     # RFC 5802 has clients prepare with SASLprep (NFKC). On what OpaqueString lets
     # pass, NFKC is all that SASLprep still changes.
     text = unicodedata.normalize("NFKC", password).encode()
-    salted = pbkdf2_hmac("sha256", text, salt, iterations)
-    stored_key = sha256(_hmac(salted, b"Client Key")).digest()
-    return ScramKeys(salt, iterations, stored_key, _hmac(salted, b"Server Key"))
+    salted = pbkdf2_hmac(hashed, text, salt, iterations)
+    stored_key = new_hash(hashed, _hmac(salted, b"Client Key", hashed)).digest()
+    server_key = _hmac(salted, b"Server Key", hashed)
+    return ScramKeys(salt, iterations, stored_key, server_key)
 
 
-def decoy_keys(secret: bytes, account: str, iterations: int) -> ScramKeys:
+def decoy_keys(
+    secret: bytes, account: str, iterations: int, hashed: Hash = "sha256"
+) -> ScramKeys:
     """Make keys for an account that has none, the same whenever it is asked for.
 
     Args:
@@ -231,10 +266,13 @@ def decoy_keys(secret: bytes, account: str, iterations: int) -> ScramKeys:
             would give the decoy away.
         account: Prepared.
         iterations: What real accounts have.
+        hashed: The hash; each has a salt of its own, as real accounts have.
 
     """
+    kind = b"" if hashed == "sha256" else b" " + hashed.encode()
 
     def part(label: bytes) -> bytes:
-        return _hmac(secret, label + b"\0" + account.encode())
+        whole = _hmac(secret, label + kind + b"\0" + account.encode())
+        return whole[: new_hash(hashed).digest_size]
 
     return ScramKeys(part(b"salt")[:SALT_OCTETS], iterations, part(b"s"), part(b"v"))

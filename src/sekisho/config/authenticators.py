@@ -18,7 +18,10 @@ from sekisho.config.problems import did_you_mean, wrong
 from sekisho.config.table import Table
 
 VERIFIES: Mapping[str, tuple[str, ...]] = {
-    "local": ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"),
+    "local": (
+        *("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"),
+        *("SCRAM-SHA-1-PLUS", "SCRAM-SHA-1"),
+    ),
     "oidc": ("OAUTHBEARER", "XOAUTH2"),
     "certificate": ("EXTERNAL",),
     "ldap": ("PLAIN", "LOGIN"),
@@ -39,6 +42,8 @@ MECHANISM_NAMES = (
     "GSS-SPNEGO",
     "SCRAM-SHA-256-PLUS",
     "SCRAM-SHA-256",
+    "SCRAM-SHA-1-PLUS",
+    "SCRAM-SHA-1",
     "OAUTHBEARER",
     "XOAUTH2",
     "PLAIN",
@@ -46,6 +51,9 @@ MECHANISM_NAMES = (
     "NTLM",
 )
 """As registered, in the order of announcement; what ``mechanisms`` may name."""
+
+OFF = ("SCRAM-SHA-1-PLUS", "SCRAM-SHA-1")
+"""Announced only where ``mechanisms`` names them: for old programs."""
 
 
 class Local(Table):

@@ -10,7 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from sekisho.config.authenticators import MECHANISM_NAMES, VERIFIES, mechanisms_of
+from sekisho.config.authenticators import (
+    MECHANISM_NAMES,
+    OFF,
+    VERIFIES,
+    mechanisms_of,
+)
 from sekisho.config.lines import Place
 from sekisho.config.oidc import is_loopback
 from sekisho.config.problems import did_you_mean
@@ -58,6 +63,8 @@ def announcement(
             continue
         if wanted and mechanism not in wanted:
             left_out[mechanism] = "mechanisms does not name it"
+        elif not wanted and mechanism in OFF:
+            left_out[mechanism] = "it is for old programs: mechanisms may name it"
         elif unable and not wanted:
             left_out[mechanism] = f"{_quoted(unable)} cannot verify it"
         else:

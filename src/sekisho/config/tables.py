@@ -105,7 +105,9 @@ class Listener(Table):
             all if left out.
         mechanisms: ``submission`` only: announce these, as far as at least one of the
             authenticators can verify them. If left out, those that every one can
-            verify: a client takes the strongest and does not fall back.
+            verify: a client takes the strongest and does not fall back. SCRAM-SHA-1,
+            for old programs, only if it stands here: passwords that are set from then
+            on get keys for it, and while an enabled account has none it is left out.
         client_ca: ``submission`` only: PEM file of the authorities that sign clients'
             certificates, for ``kind = "certificate"``. Clients may come without one.
         client_crl: PEM file of their lists of revoked certificates. It is read again

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
 from typing import assert_never
 
+from sekisho.config.authenticators import OFF
 from sekisho.config.bounds import SESSION_NAMES
 from sekisho.config.schema import Config
 from sekisho.config.tables import BrakeTable, Domain, Grant, Listener
@@ -40,6 +41,11 @@ are those of the kernel (``docs/decisions/0004-sendmail-through-a-socket.md``)."
 _SUBMIT_RULE = model.ListenerRule(
     SUBMIT_LISTENER, model.Role.SUBMISSION, model.TlsMode.IMPLICIT
 )
+
+
+def offers_scram_sha_1(config: Config) -> bool:
+    """Whether any listener does, so that new passwords need such keys."""
+    return any(name in OFF for one in config.listeners for name in one.mechanisms)
 
 
 def rules(

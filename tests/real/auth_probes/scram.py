@@ -32,6 +32,7 @@ class Scram:
         binding: Channel binding, after the header in ``c=``.
         plus: Whether to say -PLUS.
         hashed: The hash of keys and proofs.
+        mechanism: Instead of the one that follows from `plus`.
 
     """
 
@@ -45,12 +46,13 @@ class Scram:
         binding: bytes = b"",
         plus: bool = False,
         hashed: str = "sha256",
+        mechanism: str = "",
     ) -> None:
         self._client = client
         self._password = password
         self._hashed = hashed
         self._header = header
-        self._mechanism = "SCRAM-SHA-256-PLUS" if plus else "SCRAM-SHA-256"
+        self._mechanism = mechanism or "SCRAM-SHA-256" + "-PLUS" * plus
         self.bound = b64(header.encode() + binding)
         self.name = name
         self.nonce = self.salt = self.count = self.said = ""
