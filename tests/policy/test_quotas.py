@@ -183,6 +183,7 @@ def test_a_credential_is_refused_one_past_its_bound_and_counted() -> None:
     key = QuotaKey("app-password:printer", ALICE.account)
     case = facts("submission", "alice@example.com", "b@x.example", who=printer)
     whole = replace(case, header=header("alice@example.com"))
+    assert policy.decide(whole).accepts
     last = policy.decide(replace(whole, usage={key: Usage(messages_last_day=2)}))
     assert [one.grant for one in last.rulings] == ["staff"]
     assert key in last.counted
