@@ -3,6 +3,7 @@
 | file | what it holds |
 | --- | --- |
 | ``store.py`` | `Queue`, what the service uses |
+| ``reads.py``, ``at_rest.py`` | what it asks; what a command does to it by itself |
 | ``options.py`` | what it is told from outside |
 | ``writer.py`` | the one thread that writes, and its groups |
 | ``file.py`` | `QueueFile`, the synchronous core: one owner, one transaction a group |

@@ -3,26 +3,27 @@
 Promise: a future of `put` or `settle` is done only when what it stands for is on disk.
 
 One thread writes (`sekisho.queue.writer`); reading goes through a connection and a
-thread of its own. A commit that failed otherwise than for want of room answers nobody
-well: every waiting future fails with `QueueError`, `on_fatal` is called once, and the
-worker is to end: the next one finds what the disk really holds.
+thread of its own (`sekisho.queue.reads`). A commit that failed otherwise than for want
+of room answers nobody well: every waiting future fails with `QueueError`, `on_fatal` is
+called once, and the worker is to end: the next one finds what the disk really holds.
 
 With the service stopped, a command uses the same class without `start`: it calls
-`apply` for what it does, and `reader` for what it shows.
+`apply` and what ends in `_now` for what it does (`sekisho.queue.at_rest`), and `reader`
+for what it shows.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import cast
 
 import apsw
 
 from sekisho.model.decision import Decision
 from sekisho.model.ids import MessageId
 from sekisho.model.message import Message
+from sekisho.queue.at_rest import AtRest
 from sekisho.queue.bodies import BodyFiles
 from sekisho.queue.errors import DamagedError, PutRefused, QueueError
 from sekisho.queue.file import DAMAGE, QueueFile
@@ -31,34 +32,26 @@ from sekisho.queue.operations import (
     Acted,
     Adopt,
     Answer,
-    Operation,
     Pause,
     Resume,
-    SetAside,
     StoredMessage,
 )
 from sekisho.queue.options import QueueOptions
 from sekisho.queue.postponing import Parked, Postpone, Unpark
 from sekisho.queue.reader import QueueReader
+from sekisho.queue.reads import Reads
 from sekisho.queue.records import (
     Action,
-    Cursor,
-    DuePage,
-    ListedMessage,
-    QueuedMessage,
     Result,
     Selection,
     Settled,
-    Stats,
 )
-from sekisho.queue.salvage import MARK, Salvaged
 from sekisho.queue.schema import damaged
+from sekisho.queue.set_aside import MARK, Salvaged
 from sekisho.queue.space import FreeSpace
 from sekisho.queue.writer import Writer
 
 __all__ = ["PutRefused", "Queue", "QueueError", "QueueOptions"]
-
-_Value = TypeVar("_Value")
 
 
 class Queue:
@@ -100,7 +93,17 @@ class Queue:
                 self._file.mark_damaged(error)
             self._file.close()
             raise damaged(self._file.path, error) from error
-        self._reading = ThreadPoolExecutor(1, thread_name_prefix="queue-reader")
+        self._reads = reads = Reads(self._file, self._writer, self.reader, self.bodies)
+        self.due, self.next_due_at = reads.due, reads.next_due_at
+        self.one_for, self.has_stray = reads.one_for, reads.has_stray
+        self.get, self.list, self.export = reads.get, reads.list, reads.export
+        self.destinations, self.stats = reads.destinations, reads.stats
+        at_rest = AtRest(
+            self._file, self._writer, self.bodies, self.has_room, self._note_pause
+        )
+        self.apply, self.put_now = at_rest.apply, at_rest.put
+        self.act_now, self.release_now = at_rest.act, at_rest.release
+        self.pause_now, self.resume_now = at_rest.pause, at_rest.resume
         self._watchers: list[Callable[[Action, Sequence[MessageId]], None]] = []
         self._pause_watchers: list[Callable[[], None]] = []
         self._adoption_watchers: list[Callable[[], None]] = []
@@ -319,172 +322,6 @@ class Queue:
         for seen in self._watchers:
             seen(action, acted.ids)
 
-    # Reading
-
-    async def due(
-        self,
-        now: float,
-        limit: int,
-        *,
-        after: Cursor | None = None,
-        max_bytes: int = 16 * 1024 * 1024,
-        skip: Callable[[MessageId], bool] = lambda _id: False,
-        without: frozenset[str] = frozenset(),
-    ) -> DuePage:
-        """A page of what is due (see `QueueReader.due`); what is unreadable is dead."""
-        page = await self._read(
-            lambda: self.reader.due(
-                now,
-                limit,
-                after=after,
-                max_bytes=max_bytes,
-                skip=skip,
-                without=without,
-            )
-        )
-        if page.unreadable:
-            with suppress(PutRefused):  # Then it is set aside when it is next read.
-                await self._enter(SetAside(page.unreadable))
-        return page
-
-    async def has_stray(self, now: float, latest: float) -> bool:
-        """Whether something waits that cannot, unless the clock was set back.
-
-        Args:
-            now: Unix seconds; what was never tried is due by now.
-            latest: What was tried is due again by this moment.
-
-        """
-        return await self._read(lambda: self.reader.has_stray(now, latest))
-
-    async def next_due_at(self, after: float) -> float | None:
-        """When the next recipient becomes due after a moment, or None."""
-        return await self._read(lambda: self.reader.next_due_at(after))
-
-    async def one_for(
-        self, destination: str, skip: Callable[[MessageId], bool]
-    ) -> QueuedMessage | None:
-        """The first message that waits for a destination (`QueueReader.one_for`)."""
-        return await self._read(lambda: self.reader.one_for(destination, skip))
-
-    async def get(self, message_id: MessageId) -> QueuedMessage | None:
-        """One message whole, or None where it is not there (any more)."""
-        return await self._read(lambda: self.reader.get(message_id))
-
-    async def list(
-        self,
-        selection: Selection | None = None,
-        limit: int = 100,
-        after: MessageId | None = None,
-    ) -> list[ListedMessage]:
-        """A page of messages, oldest first, after the last id of the one before."""
-        wanted = selection or Selection()
-        return await self._read(lambda: self.reader.listed(wanted, limit, after))
-
-    async def destinations(self, limit: int) -> dict[str, int]:
-        """Where mail waits to go, and for how many recipients; the most first."""
-        return await self._read(lambda: self.reader.destinations(limit))
-
-    async def stats(self, now: float) -> Stats:
-        """How much is there, by state."""
-        return await self._read(lambda: self.reader.stats(now))
-
-    async def export(self, message_id: MessageId) -> AsyncIterator[bytes]:
-        """A message's content in pieces, as an ``.eml`` file has it.
-
-        Raises:
-            KeyError: It is not there (any more).
-
-        """
-        queued = await self.get(message_id)
-        if queued is None:
-            raise KeyError(str(message_id))
-        async for piece in self.bodies.pages(queued.message.content):
-            yield piece
-
-    async def _read(self, query: Callable[[], _Value]) -> _Value:
-        loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self._reading, query)
-        except DAMAGE as error:
-            # The next start salvages what can be read; here more may be met any time.
-            self._file.mark_damaged(error)
-            self._writer.fail(f"the queue file is damaged ({error})")
-            raise damaged(self._file.path, error) from error
-
-    # Without a loop
-
-    def apply(self, operation: Operation) -> Answer:
-        """Do one operation in this thread, while the service is stopped.
-
-        Returns:
-            Its answer, or why it was not done.
-
-        Raises:
-            QueueError: The disk failed.
-
-        """
-        if self._writer.is_running:
-            raise RuntimeError("the writer thread owns the file")
-        try:
-            answers, files = self._file.commit([operation])
-        except apsw.Error as error:
-            raise QueueError(
-                f"the queue failed ({error})", "look at the disk"
-            ) from error
-        for file in files:
-            self.bodies.remove_now(file)
-        return answers[0]
-
-    def act_now(self, action: Action, selection: Selection, now: float) -> int:
-        """What `hold`, `retry` and `remove` do, while the service is stopped."""
-        total, after = 0, -1
-        while True:
-            acted = self._applied(Act(action, selection, now, after))
-            if not isinstance(acted, Acted) or acted.last < 0:
-                return total
-            total, after = total + acted.recipients, acted.last
-
-    def pause_now(self, destination: str, now: float) -> None:
-        """What `pause` does, while the service is stopped."""
-        self._applied(Pause(destination, now))
-        self._note_pause(destination, now)
-
-    def resume_now(self, destination: str, now: float) -> int:
-        """What `resume` does, while the service is stopped."""
-        self._applied(Resume(destination))
-        self._note_pause(destination, None)
-        return self.act_now(Action.RETRY, Selection(destination=destination), now)
-
-    def _applied(self, operation: Operation) -> Answer:
-        answer = self.apply(operation)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def put_now(self, message: Message, decision: Decision) -> None:
-        """What `put` does, while the service is stopped.
-
-        Raises:
-            PutRefused: There is no room on the disk.
-            TypeError: The decision refuses, or is about another envelope.
-
-        """
-        operation = self._file.put(message, decision)
-        if not self.has_room():
-            raise PutRefused("free disk is below min_free_bytes")
-        self._applied(operation)
-
-    def release_now(self, message: Message, decision: Decision, now: float) -> int:
-        """What `release` does, while the service is stopped.
-
-        Raises:
-            TypeError: The decision refuses, or is about another envelope.
-
-        """
-        acted = self._applied(self._file.release(message, decision, now))
-        return acted.recipients if isinstance(acted, Acted) else 0
-
     # The end
 
     async def close(self) -> None:
@@ -494,8 +331,7 @@ class Queue:
     def close_now(self) -> None:
         """What `close` does, in this thread."""
         self._writer.close()
-        self._reading.submit(self.reader.close).result()
-        self._reading.shutdown()
+        self._reads.close()
         self.bodies.close()
         self._file.close()
 
