@@ -149,16 +149,26 @@ def test_small_steps_are_none() -> None:
     wall, ticks = [NOW], [0.0]
     jumps = Jumps(lambda: wall[0], lambda: ticks[0])
     wall[0] += TOLERANCE_SECONDS
-    assert jumps.look() == 0.0
+    assert jumps.look() == []
     wall[0] -= TOLERANCE_SECONDS
-    assert jumps.look() == 0.0
+    assert jumps.look() == []
     wall[0] += 3600.0
     ticks[0] += 3600.0
-    assert jumps.look() == 0.0
+    assert jumps.look() == []
     wall[0] += TOLERANCE_SECONDS + 1
-    assert jumps.look() == TOLERANCE_SECONDS + 1
+    assert jumps.look() == [TOLERANCE_SECONDS + 1]
     assert jumps.skipped(NOW) == TOLERANCE_SECONDS + 1
     assert jumps.skipped(wall[0]) == 0.0
+
+
+def test_a_leap_back_is_not_hidden_by_one_forward() -> None:
+    """What was put off between them would wait for the clock as it was."""
+    wall = [NOW]
+    jumps = Jumps(lambda: wall[0], lambda: 0.0)
+    wall[0] += 4 * DAY
+    jumps.skipped(NOW)
+    wall[0] -= 3 * DAY
+    assert jumps.look() == [4 * DAY, -3 * DAY]
 
 
 def test_half_of_a_leap_taken_back_leaves_the_other_half() -> None:

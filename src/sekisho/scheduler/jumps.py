@@ -37,13 +37,13 @@ class Jumps:
         self._ticks = ticks
         self._apart = wall() - ticks()
         self._skips: list[_Skip] = []
-        self._untold = 0.0
+        self._untold: list[float] = []
 
-    def look(self) -> float:
-        """By how many seconds it was set since the last look; 0 where it was not."""
+    def look(self) -> list[float]:
+        """By how many seconds it was set, each time since the last look."""
         self._notice()
-        by, self._untold = self._untold, 0.0
-        return by
+        told, self._untold = self._untold, []
+        return told
 
     def skipped(self, since: float) -> float:
         """How many of the seconds since a moment of the wall clock were never lived."""
@@ -56,7 +56,7 @@ class Jumps:
         by, self._apart = apart - self._apart, apart
         if abs(by) <= TOLERANCE_SECONDS:
             return
-        self._untold += by
+        self._untold.append(by)
         if by > 0:
             self._skips.append((now - by, by))
         else:

@@ -432,13 +432,14 @@ class Scheduler:
                 if lane.is_forgotten(now):
                     del self._lanes[destination]
             self._storing.try_again()
-            if by := self._jumps.look():
-                await self._clock_was_set(by)
+            if leaps := self._jumps.look():
+                await self._clock_was_set(leaps)
 
-    async def _clock_was_set(self, by: float) -> None:
+    async def _clock_was_set(self, leaps: Sequence[float]) -> None:
         """Have nothing wait for a moment of the clock as it was."""
-        self._given.emit(events.ClockSet(round(by, 3)))
-        if by < 0:
+        for by in leaps:
+            self._given.emit(events.ClockSet(round(by, 3)))
+        if min(leaps) < 0:
             await self._try_all()
         self.wake()
 
