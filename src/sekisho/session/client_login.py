@@ -5,20 +5,10 @@ alone. SCRAM is for hosts that offer neither PLAIN nor LOGIN. It wants the serve
 own proof before a 235 counts; a host that cannot give it does not know our password.
 """
 
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-# scramp has annotations for part of itself and no stubs.
-
-import re
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
-from scramp import ScramClient, ScramException
-
 from sekisho.model.route import Credentials
-
-_MAX_ROUNDS: Final = 600_000
-"""A host that wants more rounds wants our processor, not our password."""
-
-_ROUNDS = re.compile(r",i=([0-9]{1,9})(?:,|$)")
 
 
 class LoginError(Exception):
@@ -94,57 +84,25 @@ class LoginLogin:
         return True
 
 
-class ScramLogin:
-    """RFC 7677."""
+def _scram(credentials: Credentials, nonce: str) -> Login:
+    # Imported here: its library is a tenth of a start, and few hosts want it.
+    from sekisho.session.client_scram import ScramLogin  # noqa: PLC0415
 
-    mechanism = "SCRAM-SHA-256"
-
-    def __init__(self, credentials: Credentials, nonce: str) -> None:
-        self._client = ScramClient(
-            [self.mechanism], credentials.username, credentials.password, c_nonce=nonce
-        )
-        self._steps = [self._proven, self._prove]
-        self._proof_seen = False
-
-    def initial(self) -> bytes:
-        """Give the client-first message."""
-        return self._client.get_client_first().encode()
-
-    def respond(self, challenge: bytes) -> bytes:
-        """Prove ourselves, then check the server's proof."""
-        if not self._steps:
-            raise LoginError("the server asked for more after SCRAM")
-        try:
-            return self._steps.pop()(challenge.decode("ascii"))
-        except (ScramException, ValueError) as error:
-            # Text of the library may name what it was given.
-            raise LoginError("the server's SCRAM message is wrong") from error
-
-    def _prove(self, challenge: str) -> bytes:
-        rounds = _ROUNDS.search(challenge)
-        if rounds is None or int(rounds[1]) > _MAX_ROUNDS:
-            raise LoginError("the server wants too many SCRAM rounds")
-        self._client.set_server_first(challenge)
-        return self._client.get_client_final().encode()
-
-    def _proven(self, challenge: str) -> bytes:
-        self._client.set_server_final(challenge)
-        self._proof_seen = True
-        return b""
-
-    def may_end(self) -> bool:
-        """Only the server's proof ends it."""
-        return self._proof_seen
+    return ScramLogin(credentials, nonce)
 
 
-_LOGINS: Final = (PlainLogin, LoginLogin, ScramLogin)
+_LOGINS: Final[Mapping[str, Callable[[Credentials, str], Login]]] = {
+    "PLAIN": PlainLogin,
+    "LOGIN": LoginLogin,
+    "SCRAM-SHA-256": _scram,
+}
 
 
 def choose_login(
     offered: frozenset[str], credentials: Credentials, nonce: str
 ) -> Login | None:
     """Take the first of our mechanisms that is offered; None where none is."""
-    for login in _LOGINS:
-        if login.mechanism in offered:
+    for mechanism, login in _LOGINS.items():
+        if mechanism in offered:
             return login(credentials, nonce)
     return None
