@@ -233,14 +233,16 @@ def test_operators_see_all_workers_as_one(serve: Serve, sink: RecordingSink) -> 
 
     count = hand_in_until(service, each_has_some, token())
     wait_for("the log", lambda: len(service.events("mail.accepted")) == count)
-    ids = [one["message"] for one in service.events("mail.accepted")]
+    accepted = service.events("mail.accepted")
+    ids = [one["message"] for one in accepted]
+    of_each = {one["session"].split("-")[0]: one["message"] for one in accepted}
     for where in ("running", "stopped"):
         assert [one["id"] for one in service.queue()] == sorted(ids)
         some = service.run("queue", "list", "--json", "--limit", "2").well()
         assert [one["id"] for one in json.loads(some.output)] == sorted(ids)[:2]
         stats = json.loads(service.run("queue", "stats", "--json").well().output)
         assert stats["messages"] == stats["recipients"] == count
-        for id_ in ids:
+        for id_ in of_each.values():
             shown = service.run("queue", "show", id_, "--json").well()
             assert json.loads(shown.output)["id"] == id_
             trace = json.loads(service.run("trace", id_, "--json").well().output)
