@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from crowded import step
 from queued_mail import NOW, decision, message
 from replacing import replace
 from scheduled import AWAY, LATER, NEVER, OK, RETRY, World
@@ -107,10 +108,10 @@ async def test_dead_host_is_tried_once_for_all_its_mail(world: World) -> None:
     assert world.connected == ["dead.example", "alive.example"]
     # The next step of the schedule is one try again, and it may succeed.
     world.refusal = AWAY
-    await world.pass_time(300)
+    await step(world, 300)
     assert world.connected == ["dead.example", "alive.example", "dead.example"]
     world.refusal = None
-    await world.pass_time(900)
+    await step(world, 900)
     assert (await world.queue.stats(world.now)).messages == 0
 
 
