@@ -15,7 +15,7 @@ What may go wrong, and what then is true:
 """
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -37,6 +37,7 @@ from sekisho.queue.operations import (
     Release,
     Settle,
 )
+from sekisho.queue.postponing import NOTHING_PARKED, Parked
 from sekisho.queue.records import Result
 from sekisho.queue.rows import Destinations, PreparedMessage, admitted_by, prepare
 from sekisho.queue.salvage import salvage, salvage_where_marked
@@ -52,6 +53,7 @@ class QueueFile:
 
     Attributes:
         path: The file.
+        parked: Hosts that are down, as messages for them are stored.
         salvaged: What came of a damaged one, where it was one.
 
     """
@@ -71,6 +73,7 @@ class QueueFile:
         self._lock = FolderLock(folder)
         self.path = folder / "queue.db"
         self._destinations = destinations
+        self.parked: Mapping[str, Parked] = NOTHING_PARKED
         self.wal_pages = 0
         try:
             self.salvaged = salvage_where_marked(folder)
@@ -187,7 +190,7 @@ class QueueFile:
         # Numbers are given here and not in the transaction: a gap harms nobody.
         seq = self._next_seq
         self._next_seq = seq + 1
-        return prepare(seq, message, decision, self._destinations)
+        return prepare(seq, message, decision, self._destinations, self.parked)
 
     # Transactions
 

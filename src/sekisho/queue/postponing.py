@@ -8,12 +8,16 @@ messages, and one row written. Once the host is back its mail is made due, and i
 of `parked` goes with the last page: a crash between two pages leaves it to the next
 start.
 
+New mail for such a host is stored with its next step, and nothing more is written of
+it (`sekisho.queue.rows.prepare`).
+
 Both walk by destination, page by page, so that other mail goes on between the pages.
 People are shown the host's step (`shown`): that is when they are tried next.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from sekisho.queue.sqlite import Connection
@@ -44,6 +48,9 @@ class Parked:
     def at(self, until: float) -> "Parked":
         """The same with another step."""
         return replace(self, until=until)
+
+
+NOTHING_PARKED: Mapping[str, Parked] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ A message's rows are made before it enters a group: a message that cannot be enc
 then fails its own caller, and not the group that it would have shared.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -25,6 +25,7 @@ from sekisho.model.envelope import (
 )
 from sekisho.model.ids import MessageId
 from sekisho.model.message import Message
+from sekisho.queue.postponing import NOTHING_PARKED, Parked
 from sekisho.queue.records import QueuedMessage, QueuedRecipient, State
 from sekisho.queue.schema import INDEX_BITS
 
@@ -89,7 +90,11 @@ class PreparedMessage:
 
 
 def prepare(
-    seq: int, message: Message, decision: Decision, destinations: Destinations
+    seq: int,
+    message: Message,
+    decision: Decision,
+    destinations: Destinations,
+    parked: Mapping[str, Parked] = NOTHING_PARKED,
 ) -> PreparedMessage:
     """Make a message's rows.
 
@@ -98,6 +103,7 @@ def prepare(
         message: Whole.
         decision: Policy's, about this very envelope.
         destinations: Names where each recipient's mail goes.
+        parked: Hosts that are down: what is for them waits for their next step.
 
     Raises:
         TypeError: The decision refuses, or is about another envelope.
@@ -137,6 +143,8 @@ def prepare(
             zip(envelope.recipients, rulings, strict=True)
         )
     ]
+    if parked and state == State.PENDING:
+        recipients = [_joined(one, parked.get(one[4])) for one in recipients]
     return PreparedMessage(
         (
             seq,
@@ -151,6 +159,15 @@ def prepare(
         (seq, content.prefix, body.data if isinstance(body, InlineBody) else None),
         recipients,
     )
+
+
+def _joined(row: NewRecipientRow, step: Parked | None) -> NewRecipientRow:
+    """A new recipient among those that wait for a host that is down."""
+    key, state, attempts, now, destination, address, _, facts = row
+    if step is None or step.until <= now:
+        return row
+    state, told = int(State.DEFERRED), step.last_reply
+    return (key, state, attempts, step.until, destination, address, told, facts)
 
 
 def admitted_by(envelope: Envelope, decision: Decision) -> Sequence[Ruling]:

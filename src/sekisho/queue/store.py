@@ -87,7 +87,7 @@ class Queue:
             self.bodies.sweep(self._file.body_files())
             self.reader = QueueReader(self._file.path)
             self.paused = self.reader.paused()
-            self.parked = self.reader.parked()
+            self._file.parked = self.parked = self.reader.parked()
         except apsw.Error as error:
             if isinstance(error, DAMAGE):
                 self._file.mark_damaged(error)

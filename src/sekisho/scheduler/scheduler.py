@@ -117,7 +117,10 @@ class Scheduler:
             return
         recipients = message.envelope.recipients
         jobs = [(n, one, 0) for n, one in enumerate(recipients)]
-        self._take(Flight(message), jobs)
+        flight = Flight(message)
+        self._take(flight, jobs, new=True)
+        if not flight.jobs:
+            self._land(flight)
 
     def wake(self) -> None:
         """Look for due mail now, and try again what is down: an operator acted."""
@@ -161,17 +164,27 @@ class Scheduler:
 
     # Taking mail
 
-    def _take(self, flight: Flight, recipients: Iterable[_Due]) -> None:
-        """Begin a flight: recipients are index, recipient and attempts so far."""
+    def _take(
+        self, flight: Flight, recipients: Iterable[_Due], *, new: bool = False
+    ) -> None:
+        """Begin a flight: recipients are index, recipient and attempts so far.
+
+        New mail for a crowd's host was stored with its next step: it is left alone.
+        """
         self._flights[flight.message.id.value] = flight
         self._bytes += flight.bytes
         for lane, job in self._jobs(flight, recipients):
+            down = lane.is_down(now := self._given.clock())
+            if down is not None and new and lane.name in self._queue.parked:
+                continue
             flight.jobs += 1
-            if (down := lane.is_down(self._given.clock())) is not None:
-                self._conclude(lane, job, (down,) * len(job.recipients), 0.0)
-            else:
+            if down is None:
                 lane.jobs.append(job)
                 self._carriers.serve(lane)
+                continue
+            if new and lane.turns_away(now):
+                self._crowds.park(lane)
+            self._conclude(lane, job, (down,) * len(job.recipients), 0.0)
 
     def _jobs(
         self, flight: Flight, recipients: Iterable[_Due]
@@ -377,8 +390,10 @@ class Scheduler:
 
     def _job_ended(self, flight: Flight) -> None:
         flight.jobs -= 1
-        if flight.jobs:
-            return
+        if not flight.jobs:
+            self._land(flight)
+
+    def _land(self, flight: Flight) -> None:
         value = flight.message.id.value
         del self._flights[value]
         self._note_left(value)
