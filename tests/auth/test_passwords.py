@@ -2,7 +2,7 @@
 
 import pytest
 
-from auth.support import NAME, PASSWORD, login, plain, say
+from auth.support import NAME, PASSWORD, Clock, login, plain, say
 from sekisho.auth.accounts import AccountStore, NewAccount
 from sekisho.auth.gatekeeper import Gatekeeper
 from sekisho.auth.password_mechanisms import Login, Plain
@@ -118,7 +118,7 @@ async def test_the_right_password_is_verified(keeper: Gatekeeper) -> None:
 
 @pytest.mark.asyncio
 async def test_no_part_and_no_variant_of_a_password_is_taken(
-    keeper: Gatekeeper, store: AccountStore
+    keeper: Gatekeeper, store: AccountStore, clock: Clock
 ) -> None:
     password = "P" * 70 + "Secret" * 40  # longer than bcrypt's 72 octets
     store.set_password(NAME, password)
@@ -134,7 +134,7 @@ async def test_no_part_and_no_variant_of_a_password_is_taken(
         password * 5,
     ):
         assert isinstance(await login(keeper, password=wrong), Rejected)
-        keeper.lockout.unlock(now=0.0)
+        keeper.lockout.unlock(now=clock.now)
     assert isinstance(await login(keeper, password=password), Verified)
 
 

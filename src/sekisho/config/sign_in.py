@@ -149,7 +149,7 @@ def _no_mechanism(document: Raw) -> Iterator[Finding]:
         found = announcement("", kinds, wanted)
         place: Place = ("listener", number)
         if not found.mechanisms:
-            every = ", ".join(f'"{name}"' for name in found.left_out)
+            every = _quoted([name for name in found.left_out if name not in OFF])
             yield Finding(
                 (*place, "mechanisms") if wanted else place,
                 f"no mechanism is left that {_quoted(list(kinds))} can verify"
