@@ -72,6 +72,7 @@ async def test_without_a_register_the_configuration_says_what_they_may(
 ) -> None:
     identity = await admitted(members_of(clock))
     assert identity.authenticator == "kerberos"
+    assert identity.mechanism == ""
     assert identity.addresses == (AddressPattern("alice", "pattern.test"),)
     assert identity.groups == {"own"}
 
@@ -99,6 +100,7 @@ async def test_a_sign_in_ends_with_the_ticket_or_with_the_bound(
 
 
 async def test_a_ticket_that_is_over_begins_nothing(clock: Clock) -> None:
+    await admitted(members_of(clock), 1.0)
     answer = await members_of(clock).admit("alice", 0.0)
     assert answer == Rejected("what was shown has expired", "alice")
 

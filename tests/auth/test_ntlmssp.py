@@ -51,6 +51,9 @@ def test_whole_messages_are_read() -> None:
         message = authenticate(flags=flags)
         assert read_authenticate(message) == Claimed("alice", "OWN")
     assert read_authenticate(authenticate("ü")) == Claimed("ü", "OWN")
+    check_negotiate(negotiate()[:16])
+    longest = "a" * 256
+    assert read_authenticate(authenticate(longest)) == Claimed(longest, "OWN")
 
 
 @pytest.mark.parametrize(
@@ -70,7 +73,8 @@ def test_whole_messages_are_read() -> None:
         (authenticate(user="", flags=0), "null session"),
         (authenticate(user="a\0", flags=0), "control"),
         (authenticate(user="a\nb"), "control"),
-        (authenticate(user="a" * 300), "too long"),
+        (authenticate(user="a" * 257), "too long"),
+        (negotiate()[:15], "no NTLM"),
     ],
 )
 def test_what_proves_nothing_is_refused(message: bytes, words: str) -> None:

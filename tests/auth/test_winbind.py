@@ -91,9 +91,21 @@ async def test_the_helpers_word_verifies_for_a_while(
     answer = await sign_in(keeper, authenticate())
     assert isinstance(answer, Verified)
     assert answer.identity.account == "alice"
+    assert answer.identity.groups == {"own"}
     assert keeper.is_current(answer.identity)
     clock.move(601)
     assert not keeper.is_current(answer.identity)
+
+
+@pytest.mark.asyncio
+async def test_a_default_domain_goes_without_saying(
+    tmp_path: Path, clock: Clock
+) -> None:
+    answer = await sign_in(
+        keeper_of(tmp_path, clock, CHALLENGE, "AF alice"), authenticate(domain="own")
+    )
+    assert isinstance(answer, Verified)
+    assert answer.identity.groups == {"own"}
 
 
 @pytest.mark.asyncio

@@ -58,6 +58,7 @@ ROOMS = (
                     "external",
                     "scram",
                     "token_mechanisms",
+                    "members",
                     "memory",
                     "oidc/jwt",
                     "oidc/claims",
