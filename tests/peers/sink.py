@@ -9,6 +9,7 @@ import contextlib
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -32,6 +33,8 @@ class Received:
     wire: bytes
     """Between 354 and the end: dot-stuffed as it came (BDAT: the chunks)."""
     stuffed: bool
+    at: float = field(default_factory=time.monotonic)
+    """When it was whole."""
 
     @property
     def content(self) -> bytes:
