@@ -11,7 +11,7 @@ PIN = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-inde
 export PYTHONDONTWRITEBYTECODE :=
 PURE := src/sekisho/model/*,src/sekisho/wire/*,src/sekisho/session/*,src/sekisho/policy/*,src/sekisho/report/*
 
-.PHONY: install run demo test check deep bench docs pins clean
+.PHONY: install run demo test check deep mutants bench docs pins clean
 
 install: .venv/installed
 
@@ -44,6 +44,10 @@ test: install
 deep: install
 	bash .ci/peers deep
 	$(BIN)/pytest -n $(WORKERS) -m deep --timeout=1800
+	$(MAKE) mutants
+
+mutants: install
+	PYTHONPATH=tools timeout 3600 $(BIN)/python -m mutants
 
 bench: install
 	bash .ci/peers

@@ -43,16 +43,23 @@ class Reviewed:
         return mutant.change in self.changes.get(mutant.function, {})
 
     def stale(self, mutants: Iterable[Mutant]) -> list[str]:
-        """What is listed and is no mutant any more."""
-        there = {(one.function, one.change) for one in mutants}
-        functions = {function for function, _ in there}
+        """What is listed of the modules of these mutants, and is none of them."""
+        there: dict[str, set[str]] = {}
+        for one in mutants:
+            there.setdefault(one.function, set()).add(one.change)
+        modules = tuple(f"{one.rpartition('.')[0]}." for one in there)
         return [
-            *(f"words: {name}" for name in self.words if name not in functions),
+            *(
+                one
+                for one in self.words
+                if one.startswith(modules) and one not in there
+            ),
             *(
                 f"{function}: {change}"
                 for function, changes in self.changes.items()
+                if function.startswith(modules)
                 for change in changes
-                if (function, change) not in there
+                if change not in there.get(function, ())
             ),
         ]
 
