@@ -1,10 +1,10 @@
 """A bounce can be delivered to any host, whatever octets the message in it has."""
 
 from base64 import b64decode
-from replacing import replace
 
 import pytest
 
+from replacing import replace
 from report.test_bounce import CASE, HEADER, octets, parsed, words
 from sekisho.model.envelope import BodyKind
 from sekisho.report.bounce import bounce
