@@ -6,6 +6,7 @@ workers would do.
 
 import asyncio
 import os
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import cache, partial
@@ -99,6 +100,10 @@ async def _nothing(about: str, limit: int) -> list[dict[str, Any]]:
 def _queue(config: Config, folder: Path, closing: ExitStack) -> Queue:
     queue = open_queue_folder(config, folder)
     closing.callback(queue.close_now)
+    if queue.salvaged is not None:
+        # The next start finds a sound file: nobody else would tell of it.
+        detail, hint = queue.salvaged.told()
+        sys.stderr.write(f"sekisho: damaged queue file: {detail}\n  hint: {hint}\n")
     return queue
 
 
