@@ -15,6 +15,7 @@ In this order, so that neither text nor time tells a client anything:
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sekisho.auth.authenticator import Authenticator
 from sekisho.auth.chain import Chain
@@ -103,16 +104,7 @@ class Gatekeeper:
         door = self._doors.get(listener, _FRONT_DOOR)
         chain = self._chains.get(listener, self._chain)
         able = chain.some_credentials() if door.mechanisms else chain.credentials()
-        there = {
-            Needs.NOTHING: True,
-            Needs.BINDING: channel_binding,
-            Needs.CERTIFICATE: certificate,
-        }
-        return tuple(
-            one.name
-            for one in MECHANISMS
-            if there[one.needs] and _is_offered(one, able, door)
-        )
+        return _announced(able, door, channel_binding, certificate)
 
     def begin(self, mechanism: str, context: AuthContext) -> Exchange:
         """Begin an exchange; one of a mechanism that is not offered is rejected."""
@@ -138,6 +130,25 @@ class Gatekeeper:
         While logins come in it happens by itself once a minute.
         """
         await self._judge.save_successes()
+
+
+@lru_cache(maxsize=256)
+def _announced(
+    able: frozenset[Credential],
+    door: Door,
+    channel_binding: bool,  # noqa: FBT001 - keywords are part of what is remembered
+    certificate: bool,  # noqa: FBT001
+) -> tuple[str, ...]:
+    there = {
+        Needs.NOTHING: True,
+        Needs.BINDING: channel_binding,
+        Needs.CERTIFICATE: certificate,
+    }
+    return tuple(
+        one.name
+        for one in MECHANISMS
+        if there[one.needs] and _is_offered(one, able, door)
+    )
 
 
 def _is_offered(one: Mechanism, able: frozenset[Credential], door: Door) -> bool:

@@ -28,6 +28,8 @@ class Credential(Enum):
     KERBEROS = auto()
     NTLM = auto()
 
+    __hash__ = object.__hash__  # By identity: sets of them are made a session.
+
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
