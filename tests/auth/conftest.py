@@ -32,7 +32,7 @@ def store(path: Path, clock: Clock) -> Iterator[AccountStore]:
 
 @pytest.fixture
 def pool() -> Iterator[HashingPool]:
-    pool = HashingPool(threads=1)
+    pool = HashingPool(threads=1, gives_way=False)
     yield pool
     pool.close()
 

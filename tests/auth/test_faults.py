@@ -390,7 +390,7 @@ async def test_an_account_disabled_while_it_is_hashed_is_rejected(
 async def test_a_full_pool_is_unavailable_and_gets_free_again(
     store: AccountStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pool = HashingPool(threads=1, waiting=2)
+    pool = HashingPool(threads=1, waiting=2, gives_way=False)
     keeper = keeper_of(LocalAuthenticator(store, pool, clock=clock), clock=clock)
     gate = threading.Event()
     check = store.hasher.check

@@ -1,28 +1,52 @@
 """Hashing is bounded, and gives way to the mail."""
 
 import asyncio
-import os
 import threading
+import time
 
 import pytest
 
 from sekisho.auth.authenticator import AuthUnavailableError
-from sekisho.auth.hashing import LESS_URGENT_BY, HashingPool, expected
+from sekisho.auth.hashing import HashingPool, expected
 
 
-def _urgency() -> int:
-    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+def _burn(seconds: float) -> float:
+    """Work for so long; when it began."""
+    began = time.perf_counter()
+    ends = time.thread_time() + seconds
+    while time.thread_time() < ends:
+        pass
+    return began
 
 
 @pytest.mark.asyncio
-async def test_hashing_threads_alone_are_less_urgent() -> None:
-    pool, ours = HashingPool(threads=2), _urgency()
+async def test_after_a_call_beside_others_the_thread_rests() -> None:
+    pool = HashingPool()
     try:
-        for _ in range(4):
-            assert await pool.run(_urgency) == min(ours + LESS_URGENT_BY, 19)
+        began = time.perf_counter()
+        await pool.run(time.sleep, 0.02)  # as if the core had been another's
+        next_began = await pool.run(_burn, 0.0)
+        assert next_began - began >= 0.06
+        await pool.run(time.sleep, 5 * 0.02)  # and no longer than the bound
+        ended = time.perf_counter()
+        assert await pool.run(_burn, 0.0) - ended < 2.0
+        await pool.run(time.sleep, 0.5)
+        with expected(is_known=True):  # who is known waits for nobody's rest
+            ended = time.perf_counter()
+            assert await pool.run(_burn, 0.0) - ended < 0.09
     finally:
         pool.close()
-    assert _urgency() == ours
+
+
+@pytest.mark.asyncio
+async def test_who_waits_for_others_does_not_rest() -> None:
+    pool = HashingPool(gives_way=False)
+    try:
+        await pool.run(time.sleep, 0.5)
+        ended = time.perf_counter()
+        assert await pool.run(_burn, 0.0) - ended < 0.09
+    finally:
+        pool.close()
 
 
 @pytest.mark.asyncio
@@ -32,9 +56,9 @@ async def test_who_is_expected_waits_behind_no_stranger() -> None:
     try:
         await asyncio.sleep(0)
         with pytest.raises(AuthUnavailableError):
-            await pool.run(_urgency)
+            await pool.run(_burn, 0.0)
         with expected(is_known=True):
-            await asyncio.wait_for(pool.run(_urgency), 5)
+            await asyncio.wait_for(pool.run(_burn, 0.0), 5)
         assert not any(one.done() for one in guesses)
     finally:
         gate.set()

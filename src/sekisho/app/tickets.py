@@ -45,7 +45,7 @@ def build_kerberos(table: Kerberos, given: "Workshop") -> Authenticator:
             f"{table.name}: Kerberos needs the package gssapi",
             "pip install 'sekisho[kerberos]' (and Debian's libkrb5-dev and gcc)",
         ) from error
-    pool = HashingPool(threads=_THREADS)
+    pool = HashingPool(threads=_THREADS, gives_way=False)
     given.closing.callback(pool.close)
     options = KerberosOptions(
         realms=table.realms,

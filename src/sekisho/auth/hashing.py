@@ -6,10 +6,11 @@ threads, and no more than a bounded number wait: beyond it the answer is
 passwords decide how much memory and time we spend. argon2 releases the interpreter
 lock while it works.
 
-The threads give way to the loop (`LESS_URGENT_BY`): where mail wants a core, hashing
-gets a sixth of it; where nothing does, all of it. As equals they would take half of a
-busy loop's time. That a thread which gives way may hold the interpreter lock costs
-less than it saves: it holds it for some 0.1 ms a hash.
+The threads give way to mail (`_Pace`): a hash that took longer than its work was
+beside somebody who wanted the core, and after it the thread rests for twice as long.
+So guessers take a sixth of a busy core, and all of an idle one. A lower priority of
+the thread would do it, too, but for the interpreter lock: a thread that has it and is
+not let run stops the loop.
 
 Whoever is `expected` (has signed in from there before) has a lane of his own, and does
 not wait behind strangers who guess.
@@ -18,9 +19,10 @@ not wait behind strangers who guess.
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import Enum, auto
 from functools import partial
@@ -34,10 +36,11 @@ from sekisho.auth.authenticator import AuthUnavailableError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-LESS_URGENT_BY = 7
-"""Steps of "nice" between the loop and a hashing thread; each is a factor of 1.25."""
+_CONTENDED = 1.25
+"""So many times its work takes longer, where others want the core."""
 
-_LEAST_URGENT = 19
+_RESTS_PER_CALL = 2.0
+_LONGEST_REST_SECONDS = 0.1
 
 
 class PasswordCheck(Enum):
@@ -88,13 +91,23 @@ def is_hash(text: str) -> bool:
     return text.startswith("$argon2id$")
 
 
-def _give_way() -> None:
-    """Make this thread, and no other of the process, less urgent."""
-    thread = threading.get_native_id()
-    with suppress(OSError):  # Where threads have no urgency of their own.
-        now = os.getpriority(os.PRIO_PROCESS, thread)
-        wanted = min(now + LESS_URGENT_BY, _LEAST_URGENT)
-        os.setpriority(os.PRIO_PROCESS, thread, wanted)
+class _Pace(threading.local):
+    """When this thread has rested."""
+
+    rested_at = 0.0
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Rest if the last call has earned it, and call."""
+        time.sleep(max(0.0, self.rested_at - time.perf_counter()))
+        began, worked = time.perf_counter(), time.thread_time()
+        try:
+            return function()
+        finally:
+            ended = time.perf_counter()
+            took, work = ended - began, time.thread_time() - worked
+            if took > _CONTENDED * work:
+                rest = min(_RESTS_PER_CALL * took, _LONGEST_REST_SECONDS)
+                self.rested_at = ended + rest
 
 
 _expected: ContextVar[bool] = ContextVar("expected", default=False)
@@ -113,10 +126,9 @@ def expected(*, is_known: bool) -> Generator[None]:
 class _Lane:
     """Threads, and a bounded number of calls waiting for them."""
 
-    def __init__(self, threads: int, waiting: int) -> None:
-        self._executor = ThreadPoolExecutor(
-            threads, thread_name_prefix="hashing", initializer=_give_way
-        )
+    def __init__(self, threads: int, waiting: int, *, gives_way: bool) -> None:
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="hashing")
+        self._pace = _Pace() if gives_way else None
         self._waiting = waiting
         self._under_way = 0
         self._lock = threading.Lock()
@@ -126,7 +138,8 @@ class _Lane:
             raise AuthUnavailableError("too many passwords are being checked")
         # Counted down when the thread is done, not when its caller gives up:
         # otherwise calls that time out would pile up without a bound.
-        future = self._executor.submit(function)
+        call = partial(self._pace.call, function) if self._pace else function
+        future = self._executor.submit(call)
         with self._lock:
             self._under_way += 1
         future.add_done_callback(self._ended)
@@ -148,12 +161,16 @@ class HashingPool:
         waiting: At most so many calls under way or waiting, in either lane. A client
             waits for its answer before it guesses again, so this is about the number
             of clients that can guess at once.
+        gives_way: Whether calls of strangers make room for mail; not where they wait
+            for somebody else instead of working.
 
     """
 
-    def __init__(self, threads: int = 1, waiting: int = 128) -> None:
-        self._strangers = _Lane(threads, waiting)
-        self._expected = _Lane(1, waiting)
+    def __init__(
+        self, threads: int = 1, waiting: int = 128, *, gives_way: bool = True
+    ) -> None:
+        self._strangers = _Lane(threads, waiting, gives_way=gives_way)
+        self._expected = _Lane(1, waiting, gives_way=False)
 
     async def run(
         self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
