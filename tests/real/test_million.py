@@ -9,6 +9,7 @@ import json
 import os
 import re
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,40 @@ def mebibytes(service: Service) -> float:
     return kib / 1024
 
 
+@dataclass
+class Figures:
+    """What a service takes."""
+
+    start: float
+    counted: float
+    listed: float
+    mebibytes: float
+
+    def __str__(self) -> str:
+        return (
+            f"start {self.start:.2f} s, stats {self.counted:.2f} s, first hundred"
+            f" {self.listed:.2f} s, {self.mebibytes:.0f} MiB"
+        )
+
+
+def figures(service: Service, messages: int, seconds: float) -> Figures:
+    """Start a service, ask it, and look at its memory for a while."""
+    began = time.monotonic()
+    with service:
+        start = time.monotonic() - began
+        stats, counted = best(service, "queue", "stats")
+        arguments = ("queue", "list", "--destination", "d7.example", "--limit", "100")
+        page, listed = best(service, *arguments)
+        assert stats["messages"] == messages
+        assert len(page) == min(messages, 100)
+        most, end = 0.0, time.monotonic() + seconds
+        while time.monotonic() < end:
+            most = max(most, mebibytes(service))
+            time.sleep(2)
+        assert not [one for one in service.events("alarm") if one["about"] != "user"]
+    return Figures(start, counted, listed, most)
+
+
 def best(service: Service, *arguments: str) -> tuple[Any, float]:
     """The best of three: the machine does other things meanwhile."""
     tries = [timed(service, *arguments) for _ in range(3)]
@@ -109,23 +144,12 @@ def best(service: Service, *arguments: str) -> tuple[Any, float]:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("due", [False, True], ids=["later", "due"])
 def test_a_million_messages_are_nothing_to_a_service(tmp_path: Path, due: bool) -> None:
-    service = filled(tmp_path, due=due)
-    began = time.monotonic()
-    with service:
-        started = time.monotonic() - began
-        at_once = mebibytes(service)
-        stats, counted = best(service, "queue", "stats")
-        arguments = ("queue", "list", "--destination", "d7.example", "--limit", "100")
-        page, listed = best(service, *arguments)
-        time.sleep(20)
-        later = mebibytes(service)
-        _, counted_later = best(service, "queue", "stats")
-    print(  # noqa: T201 - shown where it failed
-        f"start {started:.2f} s, stats {counted:.2f} s, later {counted_later:.2f} s,"
-        f" first hundred {listed:.2f} s, {at_once:.0f} then {later:.0f} MiB"
-    )
-    assert stats["messages"] == 2 * EACH
-    assert len(page) == 100
-    assert started <= 5
-    assert max(counted, listed) <= 1
-    assert max(at_once, later) <= 200
+    empty = Service(tmp_path / "empty", settings(), resolver=NO_RESOLVER)
+    before = figures(empty, 0, 3)
+    after = figures(filled(tmp_path, due=due), 2 * EACH, 45)
+    # On a busy machine an empty service takes long, too: half as much again, then.
+    print(f"empty: {before}\na million: {after}")  # noqa: T201 - where it failed
+    assert after.start <= max(5, 1.5 * before.start)
+    assert after.counted <= max(1, 1.5 * before.counted)
+    assert after.listed <= max(1, 1.5 * before.listed)
+    assert after.mebibytes <= 200
