@@ -33,8 +33,12 @@ _REFUSALS = {
 }
 """What these make is a refusal, whatever their arguments are: they are not mutated."""
 
-_WORDS = re.compile(r"(reason|why|detail|what) = |(case _: )?assert_never\(")
-"""Lines that begin so say why, or are never reached."""
+_WORDS = re.compile(
+    r"(reason|why|detail|what) = "
+    r"|(case _: )?assert_never\("
+    r"|.* => .*\bcast\((None|\"XX)"
+)
+"""Changes of lines that say why, or are never reached; and of what a cast says."""
 
 _COPIED = ("src", "tests", "docs")
 
