@@ -12,6 +12,7 @@ from sekisho.session.server import (
     SessionProfile,
     TlsState,
 )
+from sekisho.wire.data import PIECE_BYTES
 
 NEVER = float("inf")
 LIMITS = Limits(command_seconds=10, data_block_seconds=20, session_seconds=1000)
@@ -194,3 +195,35 @@ def test_input_that_came_before_354_was_sent_too_early():
     session.answer(replies.START_DATA)
     assert session.output() == replies.PIPELINED_TOO_EARLY.encoded
     assert session.ended
+
+
+@pytest.mark.parametrize("command", [b"DATA\r\n", b"BDAT 200005 LAST\r\n"])
+@pytest.mark.parametrize("good", [True, False])
+def test_long_content_in_one_read_comes_in_pieces_and_is_answered(
+    command: bytes, good: bool
+):
+    session = opened()
+    send(session, b"EHLO x\r\n")
+    for line, reply in (
+        (b"MAIL FROM:<>\r\n", replies.SENDER_OK),
+        (b"RCPT TO:<a@b.example>\r\n", replies.RECIPIENT_OK),
+    ):
+        assert send(session, line)
+        session.answer(reply)
+    text = (b"a" * 78 + b"\r\n") * 2500 + (b"b\r\n" if good else b"\r\0\n") + b"\r\n"
+    end = b"QUIT\r\n" if command.startswith(b"BDAT") else b".\r\nQUIT\r\n"
+    send(session, command)
+    session.answer(replies.START_DATA)
+    session.output()
+    lengths: list[int] = []
+    last = send(session, text + end)
+    while last is not None:
+        if isinstance(last, events.ContentReceived):
+            lengths.append(len(last.data))
+        elif isinstance(last, events.ContentCompleted):
+            session.answer(replies.OK)
+        last = session.next_event()
+    assert session.ended
+    assert max(lengths) <= PIECE_BYTES
+    assert session.output().startswith(b"250 " if good else b"5")
+    assert (sum(lengths) == len(text)) == good

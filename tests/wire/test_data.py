@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sekisho.model.rules import BareNewline
 from sekisho.session.client_content import DotStuffing
 from sekisho.wire.data import (
+    PIECE_BYTES,
     ChunkReceiver,
     ContentFault,
     ContentRules,
@@ -182,12 +183,42 @@ def test_a_chunk_too_many_is_known_before_its_octets_come():
     assert receiver.check.fault is ContentFault.TOO_BIG
 
 
-@pytest.mark.parametrize("size", [1, 1000, 70_000, 1_000_000])
-def test_a_message_in_one_read_is_one_piece(size: int):
+@pytest.mark.parametrize("size", [1, 1000, PIECE_BYTES, PIECE_BYTES + 1, 1_000_000])
+def test_a_message_in_one_read_comes_in_bounded_pieces(size: int):
     source = InputBuffer()
-    text = b"a" * 78 + b"\r\n"
-    content = text * (size // len(text) + 1)
+    content = (b"a" * 78 + b"\r\n") * (size // 80) + b"a" * (size % 80) + b"\r\n"
     source.feed(content + b".\r\n")
     receiver = DataReceiver(rules(message=2_000_000, header=2_000_000))
-    assert receiver.receive(source) == content
-    assert receiver.finished
+    pieces: list[bytes] = []
+    while not receiver.finished:
+        pieces.append(receiver.receive(source))
+    assert b"".join(pieces) == content
+    assert max(map(len, pieces)) <= PIECE_BYTES
+    assert len(pieces) <= size // (PIECE_BYTES - 2) + 2
+
+
+@given(TRICKY, st.integers(0, 12))
+def test_the_end_is_found_across_pieces(data: bytes, before: int):
+    text = b"a" * (PIECE_BYTES - 2 - before) + b"\r\n"
+    wanted = take([text, data], rules(line=100_000, header=100_000, message=200_000))
+    source = InputBuffer()
+    source.feed(text + data)
+    receiver = DataReceiver(rules(line=100_000, header=100_000, message=200_000))
+    content = b""
+    for _ in range(4):
+        if not receiver.finished:
+            content += receiver.receive(source)
+    rest = source.take(source.held)
+    assert Taken(content, receiver.check.fault, receiver.finished, rest) == wanted
+
+
+def test_a_chunk_in_one_read_comes_in_bounded_pieces():
+    source = InputBuffer()
+    source.feed(b"x" * 200_000 + b"NOOP\r\n")
+    receiver = ChunkReceiver(rules(message=200_000, line=200_000), binary=True)
+    receiver.begin(200_000, last=True)
+    pieces: list[bytes] = []
+    while not receiver.finished:
+        pieces.append(receiver.receive(source))
+    assert [len(piece) for piece in pieces] == [PIECE_BYTES] * 3 + [3392]
+    assert source.take(100) == b"NOOP\r\n"

@@ -1,7 +1,8 @@
 """Content on its way in: small bodies in memory, larger ones into a file.
 
-Promise: at most `INLINE_BYTES` of a body are held, plus the header section, which has
-a bound of its own. Where all sessions together hold more than the service may
+Promise: at most `INLINE_BYTES` of a body are held, and the piece that goes beyond
+(`wire.data.PIECE_BYTES`: a longer read waits for its next pieces), plus the header
+section, which has a bound of its own. Where all sessions together hold more than the service may
 (`max_buffered_bytes`), bodies go to their files at once: sessions that wait for each
 other's memory could wait for ever.
 

@@ -94,14 +94,19 @@ class _DataReading:
         self._passing = _Passing(self._receiver.check)
 
     def __call__(self, core: Core) -> bool:
-        receiver = self._receiver
+        receiver, before = self._receiver, core.input.start
         self._passing.take(core, receiver.receive(core.input))
         if not receiver.finished:
-            return False
+            return _goes_on(core, before)
         core.read = core.readers.command
         core.clock.content_ends()
         _complete(core, receiver.check)
         return True
+
+
+def _goes_on(core: Core, before: int) -> bool:
+    """Whether more of the content is there than the piece just read."""
+    return core.input.start > before and core.input.held > 0
 
 
 def _complete(core: Core, check: ContentCheck) -> None:
@@ -177,10 +182,10 @@ class _ChunkReading:
         core.read = self
 
     def __call__(self, core: Core) -> bool:
-        receiver = self._receiver
+        receiver, before = self._receiver, core.input.start
         self._passing.take(core, receiver.receive(core.input))
         if receiver.left:
-            return False
+            return _goes_on(core, before)
         core.read = core.readers.command
         core.clock.content_pauses()
         if receiver.finished:

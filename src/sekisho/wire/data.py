@@ -23,6 +23,8 @@ from enum import IntEnum
 from sekisho.model.rules import BareNewline
 from sekisho.wire.lines import InputBuffer
 
+PIECE_BYTES = 64 * 1024
+"""The longest piece that comes out: a read may bring three times as much at once."""
 _END = b"\r\n.\r\n"
 _BLANK_LINE = b"\r\n\r\n"
 
@@ -155,31 +157,33 @@ class DataReceiver:
         """Read what is there, up to the final dot, and take the dots off.
 
         Returns:
-            The next piece of content, empty where too little came.
+            The next piece of content, of at most `PIECE_BYTES`; empty where too little
+            came.
 
         """
         data, start = source.data, source.start
+        until = min(len(data), start + PIECE_BYTES)
         if self._line_start and data.startswith(b".\r\n", start):
             self.finished = True
             source.start = start + 3
             return b""
-        end = data.find(_END, start)
+        end = data.find(_END, start, until)
         if end >= 0:
             self.finished = True
             source.start = end + len(_END)
             piece = data[start : end + 2]
         else:
-            source.start = len(data) - self._held_back(data, start)
+            source.start = until - self._held_back(data, start, until)
             piece = data[start : source.start]
         return self._unstuffed(piece) if piece else b""
 
-    def _held_back(self, data: bytes, start: int) -> int:
+    def _held_back(self, data: bytes, start: int, until: int) -> int:
         """How many of the last octets may be the beginning of the final dot."""
         if self._line_start and data[start : start + 3] in (b".", b".\r"):
-            return len(data) - start
-        if data.endswith(_END[:-1], start):
+            return until - start
+        if data.endswith(_END[:-1], start, until):
             return 2
-        return int(data.endswith((b"\r", b"\r\n."), start))
+        return int(data.endswith((b"\r", b"\r\n."), start, until))
 
     def _unstuffed(self, piece: bytes) -> bytes:
         dotted = self._line_start and piece.startswith(b".")
@@ -228,10 +232,11 @@ class ChunkReceiver:
         """Read what is there, up to the chunk's end.
 
         Returns:
-            The next piece of content, empty where too little came.
+            The next piece of content, of at most `PIECE_BYTES`; empty where too little
+            came.
 
         """
-        piece = source.take(self.left)
+        piece = source.take(min(self.left, PIECE_BYTES))
         self.left -= len(piece)
         if self._carry:
             piece = self._carry + piece
