@@ -2,9 +2,9 @@
 
 Promise: at most `INLINE_BYTES` of a body are held, and the piece that goes beyond
 (`wire.data.PIECE_BYTES`: a longer read waits for its next pieces), plus the header
-section, which has a bound of its own. Where all sessions together hold more than the service may
-(`max_buffered_bytes`), bodies go to their files at once: sessions that wait for each
-other's memory could wait for ever.
+section, which has a bound of its own. Where all sessions together hold more than the
+service may (`max_buffered_bytes`), bodies go to their files at once: sessions that
+wait for each other's memory could wait for ever.
 
 A file is written by the queue's own threads; the session is not read from while its
 last piece is still being written, so that a fast client cannot outrun the disk.
