@@ -53,7 +53,8 @@ class Address(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         """Spell it as RFC 5321 does, quoted where it must be."""
         local = self.local_part
-        if not _DOT_STRING.fullmatch(local):
+        # Letters and digits alone are the common case, and need no pattern.
+        if not (local.isalnum() or _DOT_STRING.fullmatch(local)):
             local = '"' + _QUOTE.sub(r"\\\1", local) + '"'
         return f"{local}@{self.domain}" if self.domain else local
 

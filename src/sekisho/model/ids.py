@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
 _VALUE = {letter: number for number, letter in enumerate(_ALPHABET)}
 _SHORT_LENGTH = 26
 _SHORT = re.compile(rf"[{_ALPHABET}]{{{_SHORT_LENGTH}}}")
@@ -41,11 +42,8 @@ class MessageId:
 
 @lru_cache(maxsize=1024)
 def _spelled(value: int) -> str:
-    letters = [""] * _SHORT_LENGTH
-    for place in range(_SHORT_LENGTH - 1, -1, -1):
-        letters[place] = _ALPHABET[value & 31]
-        value >>= 5
-    return "".join(letters)
+    shifts = range(5 * (_SHORT_LENGTH - 2), -1, -10)
+    return "".join([_PAIRS[value >> shift & 1023] for shift in shifts])
 
 
 def new_message_id(unix_seconds: float, random_bits: int) -> MessageId:

@@ -76,9 +76,15 @@ def _escaped(found: re.Match[bytes]) -> bytes:
 @lru_cache(maxsize=16)
 def _head(milliseconds: int) -> bytes:
     """How the lines of one millisecond begin."""
-    seconds = datetime.fromtimestamp(milliseconds // 1000, UTC)
-    when = f"{seconds:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03}Z"
-    return b'{"time":"%b",' % when.encode()
+    return b'{"time":"%b.%03dZ",' % (
+        _second(milliseconds // 1000),
+        milliseconds % 1000,
+    )
+
+
+@lru_cache(maxsize=16)
+def _second(second: int) -> bytes:
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}".encode()
 
 
 def _value(value: Any) -> str:  # noqa: ANN401 - any JSON value
