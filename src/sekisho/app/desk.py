@@ -7,6 +7,7 @@ where no service runs.
 from typing import Any
 
 from sekisho.app.control import Arguments, NotRunning, ask
+from sekisho.app.starting import imported
 from sekisho.config.schema import Config
 
 
@@ -20,5 +21,4 @@ def perform(config: Config, do: str, arguments: Arguments) -> Any:  # noqa: ANN4
     try:
         return ask(config.data_dir, do, arguments)
     except NotRunning:
-        from sekisho.app.stopped import by_itself  # noqa: PLC0415 - see above
-    return by_itself(config, do, arguments)
+        return imported("sekisho.app.stopped").by_itself(config, do, arguments)

@@ -62,7 +62,7 @@ class Member:
                     sys.executable,
                     "-P",
                     "-m",
-                    "sekisho.app.worker_process",
+                    "sekisho.app.work",
                     str(theirs.fileno()),
                     str(log_lock),
                     stdin=asyncio.subprocess.DEVNULL,

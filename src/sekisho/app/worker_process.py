@@ -1,4 +1,4 @@
-"""A worker as a process: ``python -P -m sekisho.app.worker_process CHANNEL LOCK``.
+"""A worker as a process; `sekisho.app.work` begins it.
 
 It does what its supervisor says over the channel, whose descriptor it inherited. When
 the supervisor has gone, whatever way, it drains by itself: the mail that it was given
@@ -148,7 +148,3 @@ def main() -> int:
     map_large_pieces()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(_run(channel, log_lock))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,13 +5,13 @@ the others. Exit codes: 0 well, 1 a finding or a failure, 2 wrong use or a wrong
 configuration.
 """
 
-import importlib
 import sys
 from typing import cast
 
 import click
 
 from sekisho.app.control import Refusal
+from sekisho.app.starting import imported
 from sekisho.config.problems import ConfigErrors
 
 _COMMANDS = {
@@ -43,7 +43,7 @@ class _Commands(click.Group):
         del ctx
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"sekisho.cli.{cmd_name}")
+        module = imported(f"sekisho.cli.{cmd_name}")
         return cast("click.Command", getattr(module, f"{cmd_name}_command"))
 
     def format_commands(

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from sekisho.app.starting import imported
 from sekisho.cli.options import config_option, config_path
 
 
@@ -11,6 +12,5 @@ from sekisho.cli.options import config_option, config_path
 @config_option
 def serve_command(config_file: str | None) -> None:
     """Run the service until SIGTERM or SIGINT, which drain it."""
-    from sekisho.app.service import serve  # noqa: PLC0415 - brings everything with it
-
+    serve = imported("sekisho.app.service").serve  # brings everything with it
     sys.exit(serve(config_path(config_file)))
