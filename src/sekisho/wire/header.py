@@ -28,7 +28,7 @@ from sekisho.model.facts import HeaderFacts, Malformation
 MAX_COMMENT_NESTING = 16
 """Comments within comments in one field; more is `Malformation.BROKEN`."""
 
-_PLAIN_OCTETS = b"\t\r\n" + bytes(range(0x20, 0x7F))
+_PLAIN_OCTETS = b"\t" + bytes(range(0x20, 0x7F))
 
 # The common case in one step: an ASCII header with one From of this form. What it
 # matches, the grammar below reads alike (the tests hold the two against each other).
@@ -157,12 +157,9 @@ def rewrite_from(header: bytes, author: Address) -> bytes:
 
 def _is_plain(header: bytes) -> bool:
     """ASCII without controls, every line ended by CRLF, no fold at its start."""
-    lines = header.count(b"\n")
-    return (
-        not header.translate(None, _PLAIN_OCTETS)
-        and header.count(b"\r\n") == lines == header.count(b"\r")
-        and header[:1] not in (b" ", b"\t")
-    )
+    return not b"".join(header.split(b"\r\n")).translate(
+        None, _PLAIN_OCTETS
+    ) and header[:1] not in (b" ", b"\t")
 
 
 def _has_bare_octets(header: bytes) -> bool:
