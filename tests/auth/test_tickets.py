@@ -32,6 +32,7 @@ class OddTickets(Odd):
         self.steps = list(steps)
         self.only = frozenset(only or (Credential.KERBEROS,))
         self.begun: list[tuple[str, AuthContext]] = []
+        self.heard: list[bytes] = []
         self.closed = 0
         self.account = NAME
 
@@ -44,6 +45,7 @@ class OddTickets(Odd):
 
     async def step(self, response: bytes) -> object:
         self.asked += 1
+        self.heard.append(response)
         return await self.steps.pop(0)()
 
     def close(self) -> None:
@@ -69,6 +71,7 @@ async def test_a_ticket_that_is_right_is_its_account_and_lets_go() -> None:
     assert isinstance(answer, Verified)
     assert (answer.identity.account, answer.identity.mechanism) == (NAME, "GSSAPI")
     assert odd.begun == [("GSSAPI", CONTEXT)]
+    assert odd.heard == [b"one", b"two"]
     assert odd.closed == 1
 
 
