@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from crowded import DEAD, step, store_crowd
+from deep_figures import note
 from queued_mail import message
 from scheduled import AWAY, ScriptedCarrier, World
 from sekisho.model.outcome import Deferred, Failed
@@ -96,6 +97,12 @@ async def _crowd_costs_a_probe_astep(
         f" {read} read first, {len(half.seen(events.Deferred)) - read} later"
     )
     assert idle < 0.1
+    if least:
+        note(
+            "dead_host",
+            probes_a_step=half.probes / 4,
+            others_rate=sorted(parts[1:])[1],
+        )
     assert sorted(parts)[1] >= least
 
 
