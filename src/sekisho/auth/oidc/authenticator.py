@@ -38,8 +38,10 @@ MAX_CHECKING = 64
 class Reader(Protocol):
     """Finds out what a token says."""
 
-    stages: tuple[str, ...]
-    """Names of the stages that `walk` passes."""
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Names of the stages that `walk` passes."""
+        ...
 
     async def read(self, token: str) -> Object:
         """Give a token's claims; see `JwtReader` and `Introspection`."""

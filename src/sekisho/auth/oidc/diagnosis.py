@@ -31,7 +31,10 @@ OTHER_ISSUER = "the token says that it is of another issuer"
 class Walked(Protocol):
     """Who reads tokens in stages."""
 
-    stages: tuple[str, ...]
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Names of the stages."""
+        ...
 
     def walk(self, token: str) -> AsyncIterator[Passed]:
         """Pass the stages; raises where it stops."""
