@@ -104,7 +104,7 @@ class SchedulerOptions:
     max_recipients_per_transaction: int = 100
     max_messages: int = 10_000
     max_bytes: int = 64 * 1024 * 1024
-    max_loaded: int = 2000
+    max_loaded: int = 1000
     max_loaded_bytes: int = 16 * 1024 * 1024
     page: int = 500
 
