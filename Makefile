@@ -4,7 +4,8 @@
 PYTHON ?= $(shell /usr/bin/python3 -c 'import ensurepip, sys; assert sys.version_info >= (3, 11)' \
   2>/dev/null && echo /usr/bin/python3 || echo python3)
 BIN := .venv/bin
-WORKERS ?= auto
+# Tests wait for programs and for time, so one more at once than there are cores.
+WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 1) + 1)
 PIN = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-strip-extras --python-version 3.11
 # Where the environment forbids it, nothing compiled is kept, and each process begins with
 # compiling all: a quarter of what it takes to start.
@@ -43,7 +44,7 @@ test: install
 
 deep: install
 	bash .ci/peers deep
-	$(BIN)/pytest -n $(WORKERS) -m deep --timeout=1800
+	$(BIN)/pytest -n auto -m deep --timeout=1800
 	$(MAKE) mutants
 
 mutants: install

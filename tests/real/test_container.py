@@ -140,8 +140,9 @@ def test_all_that_is_copied_into_the_image_is_there() -> None:
 
 @cache
 def names_in(pins: str) -> dict[str, str]:
-    found = re.findall(r"^([\w.-]+)==(\S+)", (ROOT / pins).read_text(), re.MULTILINE)
-    return dict(found)
+    # With or without extras: both name one package of one version.
+    pinned = re.compile(r"^([\w.-]+)(?:\[[^\]]*\])?==(\S+)", re.MULTILINE)
+    return dict(pinned.findall((ROOT / pins).read_text()))
 
 
 def test_the_image_gets_the_versions_that_are_tested() -> None:
