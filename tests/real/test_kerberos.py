@@ -235,6 +235,42 @@ def test_keys_that_are_gone_are_454(
         assert dialogue.login(ALICE, ALICE_PASSWORD).code == 454
 
 
+def test_a_keytab_that_is_broken_is_not_reloaded_and_the_old_one_still_serves(
+    kdc: Kdc, serve: Serve, sink: RecordingSink, tmp_path: Path
+) -> None:
+    settings = settings_for(kdc, sink)
+    service = serve(settings, users=False)
+    kdc.admin(f"ktadd -k {tmp_path}/http.keytab http/relay.test")
+    half = kdc.keytab.read_bytes()[:40]
+    (tmp_path / "half.keytab").write_bytes(half)
+    (tmp_path / "text.keytab").write_text("keys to come")
+    with private(service) as dialogue:
+        assert Client(dialogue).gssapi().code == 235
+        for name, sentence, hint in (
+            ("no", "cannot be read: No such file or directory", "service's user"),
+            ("half", "is no keytab", "write it anew"),
+            ("text", "is no keytab", "write it anew"),
+            ("http", "has no key of smtp/", "add its key"),
+        ):
+            keytab = f"{tmp_path}/{name}.keytab"
+            service.change(settings_for(kdc, sink, keytab=keytab))
+            refused = service.run("reload")
+            assert refused.status == 1, name
+            assert f"kerberos: keytab: {keytab} {sentence}" in refused.errors
+            assert hint in refused.errors
+            assert "Traceback" not in refused.errors
+            alarms = service.events("alarm", about="configuration")
+            assert f"{keytab} {sentence}" in alarms[-1]["detail"]
+            assert dialogue.say(f"MAIL FROM:<alice@{OWN}>").code == 250
+            dialogue.say("RSET")
+    assert service.run("check").status == 1
+    with private(service) as dialogue:
+        assert Client(dialogue).gssapi().code == 235
+    assert service.events("service.reloaded") == []
+    service.change(settings)
+    service.run("reload").well()
+
+
 # With a directory beside the KDC, who may do what is the directory's to say.
 
 LIFETIME = 2.0

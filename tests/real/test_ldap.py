@@ -1,6 +1,7 @@
 """Users of a directory at the running service: OpenLDAP's server, and its absence."""
 
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ from peers.slapd import (
     Slapd,
 )
 from real.auth_probes.doors import assert_no_passage
+from sekisho.app.roster import LINGER_SECONDS
 
 LIFETIME = 2.0
+ESTABLISHED = "01"
 REFUSED = "535 5.7.8"
 LATER = "454 4.7.0"
 LOCAL, LOCAL_PASSWORD = f"local@{OWN}", "a local battery staple"
@@ -214,6 +217,68 @@ def test_a_reload_of_the_same_ends_no_session(service: Service) -> None:
         assert client.login(ALICE, ALICE_PASSWORD).code == 235
         service.run("reload").well()
         assert client.say(f"MAIL FROM:<alice@{OWN}>").code == 250
+
+
+def asking(slapd: Slapd) -> set[int]:
+    """The ports from which connections to the directory are open, as it sees them."""
+    ours = {f"{port:04X}" for port in (slapd.port, slapd.tls_port)}
+    host = f"{int.from_bytes(ip_address(slapd.address).packed, 'little'):08X}"
+    found: set[int] = set()
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, state, *_ = line.split()
+        if local in {f"{host}:{port}" for port in ours} and state == ESTABLISHED:
+            found.add(int(remote.partition(":")[2], 16))
+    return found
+
+
+def test_a_reload_ends_sessions_and_connections_of_what_changed_alone(
+    world: RecordingSink, tmp_path: Path
+) -> None:
+    with Slapd(tmp_path / "d") as slapd:
+        settings = with_directory(slapd, world)
+        directory = settings["authenticator"][0]
+        with (
+            Service(tmp_path / "service", settings) as service,
+            service.dial("submission", source=fresh_address()) as client,
+        ):
+            client.starttls()
+            assert client.login(ALICE, ALICE_PASSWORD).code == 235
+            before = asking(slapd)
+            assert before
+
+            machines = {"kind": "local", "name": "machines"}
+            settings["authenticator"] = [machines, directory]
+            service.change(settings)
+            service.run("reload").well()
+            assert client.say(f"MAIL FROM:<alice@{OWN}>").code == 250
+            client.say("RSET")
+            assert answer_to(service, ALICE, ALICE_PASSWORD).code == 235
+            assert before <= asking(slapd)
+
+            # What cannot be used is not taken, and costs nobody anything.
+            broken = tmp_path / "broken.pem"
+            broken.write_text("no certificate")
+            settings["authenticator"] = [machines, {**directory, "ca": broken}]
+            service.change(settings)
+            refused = service.run("reload")
+            assert refused.status == 1
+            assert f"{broken} cannot be used" in refused.errors
+            assert "give a PEM file" in refused.errors
+            assert client.say(f"MAIL FROM:<alice@{OWN}>").code == 250
+            client.say("RSET")
+
+            before = asking(slapd)
+            changed = {**directory, "timeout_seconds": 4.0}
+            settings["authenticator"] = [machines, changed]
+            service.change(settings)
+            service.run("reload").well()
+            assert client.say(f"MAIL FROM:<alice@{OWN}>").code == 421
+
+            def are_closed() -> bool:
+                return not before & asking(slapd)
+
+            wait_for("the end of the old connections", are_closed, LINGER_SECONDS + 2)
+            assert answer_to(service, ALICE, ALICE_PASSWORD).code == 235
 
 
 def test_a_trial_walks_step_by_step(service: Service) -> None:

@@ -1,12 +1,12 @@
 """Who checks credentials: the authenticators of the configuration, and their doors.
 
 One row a kind: a builder that takes the kind's table and what it may use, and gives an
-authenticator. What it opens it gives to ``closing``.
+authenticator. What it opens it gives to ``closing``. `sekisho.app.roster` keeps them.
 """
 
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from sekisho.auth.account import account_name
@@ -22,12 +22,11 @@ from sekisho.auth.gatekeeper import Door
 from sekisho.auth.hashing import HashingPool
 from sekisho.auth.local import LocalAuthenticator
 from sekisho.auth.members import Register
-from sekisho.config.authenticators import Local
+from sekisho.config.authenticators import Authenticator as AuthenticatorTable
 from sekisho.config.certificates import Certificate
 from sekisho.config.ldap import Ldap
 from sekisho.config.oidc import Oidc
 from sekisho.config.schema import Config
-from sekisho.config.table import Table
 from sekisho.net.tls import verifying_context
 
 if TYPE_CHECKING:
@@ -44,8 +43,8 @@ class Workshop:
         accounts: The local accounts.
         hashing: Threads for what must not hold the loop up.
         clock: Unix seconds.
-        closing: Closes what was opened.
-        registers: Directories that were built, by name.
+        closing: Closes what was opened, before the worker ends.
+        registers: Directories that are there, by name.
 
     """
 
@@ -54,25 +53,26 @@ class Workshop:
     hashing: HashingPool
     clock: Callable[[], float]
     closing: AsyncExitStack
-    registers: dict[str, Register] = field(default_factory=dict[str, Register])
+    registers: Mapping[str, Register]
 
 
-Build = Callable[[Table, Workshop], Authenticator]
+Build = Callable[[AuthenticatorTable, Workshop], Authenticator]
 
 
-def _local(table: Table, given: Workshop) -> Authenticator:
-    name = cast("Local", table).name
-    return LocalAuthenticator(given.accounts, given.hashing, name, clock=given.clock)
+def _local(table: AuthenticatorTable, given: Workshop) -> Authenticator:
+    return LocalAuthenticator(
+        given.accounts, given.hashing, table.name, clock=given.clock
+    )
 
 
-def _oidc(table: Table, given: Workshop) -> Authenticator:
+def _oidc(table: AuthenticatorTable, given: Workshop) -> Authenticator:
     # Here, as most services have none: an HTTP client is a tenth of a start.
     from sekisho.app.token_authenticators import build_oidc  # noqa: PLC0415
 
     return build_oidc(cast("Oidc", table), given.clock, given.closing)
 
 
-def _certificate(table: Table, given: Workshop) -> Authenticator:
+def _certificate(table: AuthenticatorTable, given: Workshop) -> Authenticator:
     one = cast("Certificate", table)
     accounts = given.accounts if one.accounts == "local" else None
     listed = {
@@ -85,27 +85,27 @@ def _certificate(table: Table, given: Workshop) -> Authenticator:
     return CertificateAuthenticator(options, accounts, given.clock)
 
 
-def _ldap(table: Table, given: Workshop) -> Authenticator:
+def _ldap(table: AuthenticatorTable, given: Workshop) -> Authenticator:
     # Imported here: reading LDAP's messages is nothing that every command needs.
     from sekisho.app.directories import build_ldap  # noqa: PLC0415
 
     return build_ldap(cast("Ldap", table), given)
 
 
-def _kerberos(table: Table, given: Workshop) -> Authenticator:
+def _kerberos(table: AuthenticatorTable, given: Workshop) -> Authenticator:
     # Imported here, like the one below: few services have it.
     from sekisho.app.tickets import build_kerberos  # noqa: PLC0415
 
     return build_kerberos(cast("Kerberos", table), given)
 
 
-def _winbind(table: Table, given: Workshop) -> Authenticator:
+def _winbind(table: AuthenticatorTable, given: Workshop) -> Authenticator:
     from sekisho.app.tickets import build_winbind  # noqa: PLC0415
 
     return build_winbind(cast("Winbind", table), given)
 
 
-def _plugin(table: Table, given: Workshop) -> Authenticator:
+def _plugin(table: AuthenticatorTable, given: Workshop) -> Authenticator:
     from sekisho.app.plugins import build_plugin  # noqa: PLC0415 - as above
 
     return build_plugin(cast("Plugin", table), given)
@@ -121,13 +121,16 @@ _BUILDERS: Mapping[str, Build] = {
 }
 
 
-def build_authenticators(given: Workshop) -> list[Authenticator]:
-    """Build them, in the configuration's order; local accounts where it has none."""
-    tables = given.config.authenticators or (Local(kind="local"),)
-    # Directories first: others may rest on them.
-    in_turn = sorted(tables, key=lambda one: not isinstance(one, Ldap))
-    built = {one.name: _BUILDERS.get(one.kind, _plugin)(one, given) for one in in_turn}
-    return [built[one.name] for one in tables]
+def build(table: AuthenticatorTable, given: Workshop) -> Authenticator:
+    """Build one.
+
+    Raises:
+        Refusal: It cannot be built.
+        AccountError: An account that it lists cannot be one.
+        TlsFilesError: A file cannot be used.
+
+    """
+    return _BUILDERS.get(table.kind, _plugin)(table, given)
 
 
 def read_listed_accounts(config: Config) -> None:

@@ -8,6 +8,7 @@ from sekisho.app.authenticators import read_authorities_asked, read_listed_accou
 from sekisho.app.certificate import read_pair
 from sekisho.app.control import Refusal
 from sekisho.app.hostfacts import look_at_host
+from sekisho.app.keytabs import read_keytabs_asked
 from sekisho.app.orders import Settings
 from sekisho.app.proof import policy_of, prove_policy, refuse_unless_closed
 from sekisho.app.storage import open_accounts
@@ -41,6 +42,7 @@ def check(config: Config) -> Settings:
             accounts = open_accounts(config, unix_seconds, closing).list()
         read_listed_accounts(config)
         read_authorities_asked(config)
+        read_keytabs_asked(config)
         pair = None
         if config.tls is not None:
             pair = read_pair(config.tls, config.listeners)

@@ -118,5 +118,4 @@ def build_ldap(table: Ldap, given: "Workshop") -> Authenticator:
     """Build a directory's authenticator, of which others may ask who somebody is."""
     one = LdapAuthenticator(table.name, directory_options(table), given.clock)
     given.closing.push_async_callback(one.close)
-    given.registers[table.name] = one
     return one

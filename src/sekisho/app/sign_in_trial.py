@@ -4,12 +4,12 @@ The same authenticators as the service's, built from the file as it is now, in a
 of their own: nothing is counted against the account, and nothing is remembered.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field, replace
 
-from sekisho.app.authenticators import Workshop, build_authenticators
 from sekisho.app.control import Refusal
+from sekisho.app.roster import Roster
 from sekisho.app.storage import open_accounts
 from sekisho.app.wiring import unix_seconds
 from sekisho.auth.account import AccountError
@@ -95,8 +95,9 @@ async def try_account(
         raise Refusal("no client could say that: it is no bearer token")
     try:
         async with AsyncExitStack() as closing:
-            chain = build_authenticators(_workshop(config, closing))
-            trial = await _walk(chain, name, papers, tell)
+            roster = _roster(config, closing)
+            await roster.take(config)
+            trial = await _walk(roster.authenticators, name, papers, tell)
     except (AccountError, TlsFilesError) as error:
         raise Refusal(str(error), error.hint) from error
     if trial.identity is None:
@@ -104,16 +105,18 @@ async def try_account(
     return replace(trial, grants=grants_of(rules(config), trial.identity))
 
 
-def _workshop(config: Config, closing: AsyncExitStack) -> Workshop:
+def _roster(config: Config, closing: AsyncExitStack) -> Roster:
     files = closing.enter_context(ExitStack())
     hashing = HashingPool()
     closing.callback(hashing.close)
     accounts = open_accounts(config, unix_seconds, files)
-    return Workshop(config, accounts, hashing, unix_seconds, closing)
+    roster = Roster(accounts, hashing, unix_seconds)
+    closing.push_async_callback(roster.close)
+    return roster
 
 
 async def _walk(
-    authenticators: list[Authenticator], account: str, papers: Papers, tell: Tell
+    authenticators: Sequence[Authenticator], account: str, papers: Papers, tell: Tell
 ) -> Trial:
     """Ask in order; `NotMine` alone goes on, as in `sekisho.auth.chain`."""
     for one in authenticators:

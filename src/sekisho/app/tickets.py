@@ -1,5 +1,6 @@
 """Authenticators of Kerberos realms and Windows domains, from their tables."""
 
+import asyncio
 from collections.abc import Callable
 from secrets import token_bytes
 from typing import TYPE_CHECKING
@@ -46,7 +47,8 @@ def build_kerberos(table: Kerberos, given: "Workshop") -> Authenticator:
             "pip install 'sekisho[kerberos]' (and Debian's libkrb5-dev and gcc)",
         ) from error
     pool = HashingPool(threads=_THREADS, gives_way=False)
-    given.closing.callback(pool.close)
+    # In a thread: it waits for a KDC that is just being asked.
+    given.closing.push_async_callback(asyncio.to_thread, pool.close)
     options = KerberosOptions(
         realms=table.realms,
         passwords=table.passwords,

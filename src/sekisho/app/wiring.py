@@ -13,9 +13,10 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from sekisho.app.authenticators import Workshop, build_authenticators, doors
+from sekisho.app.authenticators import doors
 from sekisho.app.hostfacts import Seen, own_addresses
 from sekisho.app.reports import Reporter as ReportMaker
+from sekisho.app.roster import Roster
 from sekisho.app.submission import SYSTEM, system_identity
 from sekisho.auth.accounts import AccountStore
 from sekisho.auth.gatekeeper import Gatekeeper, GatekeeperOptions
@@ -109,26 +110,29 @@ class Papers:
         return self.gatekeeper.is_current(identity)
 
 
-def gatekeeper(
-    config: Config,
-    accounts: AccountStore,
-    seen: Seen,
-    closing: AsyncExitStack,
-    table: FailureTable | None = None,
-) -> Gatekeeper:
-    """Who checks credentials; failures are counted in the table."""
-    # A reload may have switched it on: new passwords get these keys from then on.
-    accounts.keeps_sha_1 = offers_scram_sha_1(config)
+def roster(config: Config, accounts: AccountStore, closing: AsyncExitStack) -> Roster:
+    """Who keeps the authenticators; it has none yet."""
     pool = HashingPool(_hashing_threads(config))
     closing.callback(pool.close)
-    given = Workshop(config, accounts, pool, unix_seconds, closing)
+    made = Roster(accounts, pool, unix_seconds)
+    closing.push_async_callback(made.close)
+    return made
+
+
+def gatekeeper(
+    config: Config, roster: Roster, seen: Seen, table: FailureTable | None = None
+) -> Gatekeeper:
+    """Who checks credentials; failures are counted in the table."""
+    accounts = roster.accounts
+    # A reload may have switched it on: new passwords get these keys from then on.
+    accounts.keeps_sha_1 = offers_scram_sha_1(config)
 
     async def keep(batch: Sequence[Success]) -> None:
-        await pool.run(accounts.keep_successes, batch)
+        await roster.hashing.run(accounts.keep_successes, batch)
 
     rules = lockout_rules(config)
     return Gatekeeper(
-        build_authenticators(given),
+        roster.authenticators,
         Lockout(rules, seen.facts.gateways, accounts.successes(), table),
         clock=unix_seconds,
         options=GatekeeperOptions(

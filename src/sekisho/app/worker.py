@@ -42,6 +42,7 @@ from sekisho.app.wiring import (
     gatekeeper,
     listener_context,
     new_id,
+    roster,
     schedule,
     submission_context,
     unix_seconds,
@@ -118,8 +119,10 @@ class Worker:
         self._sharing = Sharing.open(
             config, closing, watch, workers=self._place.workers
         )
+        self._roster = roster(config, self._accounts, closing)
+        await self._roster.take(config)
         self._papers = Papers(
-            gatekeeper(config, self._accounts, seen, closing, self._sharing.table)
+            gatekeeper(config, self._roster, seen, self._sharing.table)
         )
         closing.push_async_callback(self._save_successes)
         self._outward = Outward(config, queue.bodies, closing)
@@ -204,21 +207,23 @@ class Worker:
         """Go by other settings from now on; sessions stay.
 
         Raises:
-            TlsFilesError: The certificate cannot be used; then nothing has changed.
+            TlsFilesError: A certificate cannot be used; then nothing has changed.
+            Refusal: An authenticator cannot be built; as above.
 
         """
         tls, config, before = _tls(settings), settings.config, self._config
+        asks_others = await self._roster.take(config)
         seen, services = look_at_host(), self._services
         self._config = config
         services.tls = tls
         services.policy = self._desk.policy = policy_of(config, seen)
         services.limits = fit_to_descriptors(service_limits(config), self._watch.alarm)
         services.shows_user = config.trace.received_shows_user
-        if _papers_of(config) != _papers_of(before):
+        if asks_others or _papers_of(config) != _papers_of(before):
             await self._save_successes()
-            # Exchanges that have begun end with the old one, which is closed with all.
+            # Exchanges that have begun end with the old one.
             self._papers.gatekeeper = services.gatekeeper = gatekeeper(
-                config, self._accounts, seen, self._closing, self._sharing.table
+                config, self._roster, seen, self._sharing.table
             )
             self._desk.lockout = self._papers.gatekeeper.lockout
         self._roads.take(config)
@@ -300,5 +305,5 @@ def _tls(settings: Settings) -> ServerTls | None:
 
 
 def _papers_of(config: Config) -> object:
-    """What the gatekeeper is made of."""
-    return config.authenticators, config.lockout, doors(config)
+    """What the gatekeeper is made of, besides the authenticators."""
+    return config.lockout, doors(config)

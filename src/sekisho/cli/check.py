@@ -13,7 +13,9 @@ from rich.table import Table
 from sekisho.app.access import lacking, privileged_ports
 from sekisho.app.authenticators import read_authorities_asked, read_listed_accounts
 from sekisho.app.certificate import read_authorities
+from sekisho.app.control import Refusal
 from sekisho.app.hostfacts import look_at_host
+from sekisho.app.keytabs import read_keytabs_asked
 from sekisho.app.proof import finding_text, policy_of, prove_policy
 from sekisho.app.stopped import known_accounts
 from sekisho.app.wiring import unix_seconds
@@ -117,8 +119,11 @@ def _broken_authorities(config: Config) -> list[str]:
     try:
         read_listed_accounts(config)
         read_authorities_asked(config)
+        read_keytabs_asked(config)
     except AccountError as error:
         return [str(error)]
+    except Refusal as refusal:
+        return [f"{refusal.sentence} ({refusal.hint})"]
     except TlsFilesError as error:
         return [f"{error} ({error.hint})"]
     return []

@@ -61,6 +61,7 @@ class LdapAuthenticator:
         self.directory = Directory(options, clock, now)
         self.looks = Looks(options.cache_seconds, clock)
         self._refresher: asyncio.Task[None] | None = None
+        self._closed = False
 
     @property
     def name(self) -> str:
@@ -176,7 +177,8 @@ class LdapAuthenticator:
         return diagnose(self.directory, self, account, password)
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; who is still asking gets one of his own."""
+        self._closed = True
         if self._refresher is not None:
             self._refresher.cancel()
             await asyncio.wait([self._refresher])
@@ -184,7 +186,7 @@ class LdapAuthenticator:
 
     def _look_again_later(self) -> None:
         running = self._refresher is not None and not self._refresher.done()
-        if self._options.looks_up and not running:
+        if self._options.looks_up and not running and not self._closed:
             self._refresher = asyncio.create_task(self._look_again())
 
     async def _look_again(self) -> None:
