@@ -53,8 +53,12 @@ def bind_submission(path: Path) -> socket.socket:
     """
     path.unlink(missing_ok=True)
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with reachable_socket(path) as name:
-        bound.bind(name)
-    path.chmod(0o666)
+    try:
+        with reachable_socket(path) as name:
+            bound.bind(name)
+        path.chmod(0o666)
+    except OSError:
+        bound.close()
+        raise
     bound.setblocking(False)  # noqa: FBT003 - the standard library's signature
     return bound
