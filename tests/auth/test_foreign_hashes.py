@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from auth.support import CONTEXT, Clock, plain
+from auth.support import CONTEXT, NAME, Clock, plain
 from sekisho.auth.account import AccountError
 from sekisho.auth.accounts import AccountStore, NewAccount
 from sekisho.auth.foreign_hashes import check_foreign, foreign_hash
@@ -113,3 +113,17 @@ async def test_a_wrong_password_costs_the_same_whoever_it_is_of(
         found = await keeper.begin("PLAIN", CONTEXT).step(plain(name, "wrong"))
         assert isinstance(found, Rejected)
         assert len(checked) == 1, name
+
+
+@pytest.mark.asyncio
+async def test_the_password_of_an_imported_account_opens_no_other(
+    keeper: Gatekeeper, store: AccountStore
+) -> None:
+    """Its hash is the decoy that others are checked against, to take as long."""
+    store.add(NewAccount("carol@example.com", hashed=KINDS["sha512_crypt"]))
+    for name in (NAME, "nobody@example.com"):
+        found = await keeper.begin("PLAIN", CONTEXT).step(plain(name, PASSWORD))
+        assert isinstance(found, Rejected)
+    own = await keeper.begin("PLAIN", CONTEXT).step(plain())
+    assert isinstance(own, Verified)
+    assert own.identity.account == NAME
