@@ -23,15 +23,15 @@ Rules that safety hangs on:
 import asyncio
 from collections.abc import Callable
 from enum import Enum, auto
+from functools import partial
 from ipaddress import IPv4Address
 from typing import cast
 
 from sekisho.model import replies
-from sekisho.model.reply import Reply, printable
+from sekisho.model.reply import Reply
 from sekisho.model.rules import TlsMode, unmapped
-from sekisho.net.client_certificates import shown_certificate
 from sekisho.net.tls import ServerTls
-from sekisho.observe.events import SessionClosed, SessionOpened, TlsFailed, TlsStarted
+from sekisho.observe.events import SessionClosed, SessionOpened
 from sekisho.server.arrival import (
     has_spoken,
     identify,
@@ -41,14 +41,13 @@ from sekisho.server.arrival import (
     tls_state,
 )
 from sekisho.server.client import Client
-from sekisho.server.handshake import start_tls
 from sekisho.server.reception import Reception
 from sekisho.server.services import ListenerContext, Services, is_one_of
+from sekisho.server.tls_start import HANDSHAKE_SECONDS, TlsStart
 from sekisho.session.events import SessionEnded, TlsRequested
 from sekisho.session.server import ServerSession
 from sekisho.wire.proxy import NeedMore, ProxyError, ProxyHeader, parse_proxy
 
-HANDSHAKE_SECONDS = 30.0
 PROXY_SECONDS = 5.0
 CLOSE_SECONDS = 5.0
 """How long a closed connection may take to take its last reply."""
@@ -92,7 +91,7 @@ class Connection(asyncio.Protocol):
         self._client = Client(_NOBODY_YET, "", name, listener.name)
         self._session = cast("ServerSession", None)
         self._reception = cast("Reception", None)
-        self._handshake: asyncio.Task[None] | None = None
+        self._handshake: TlsStart | None = None
         self._deadline = 0.0
         self._reason = _GONE
 
@@ -163,7 +162,7 @@ class Connection(asyncio.Protocol):
         self._stage = Stage.CLOSED
         self._others.discard(self)
         if self._handshake is not None:
-            self._handshake.cancel()
+            self._handshake.give_up()
             self._note_failure(exc or ConnectionResetError("the client has gone"))
         elif exc is not None and self._counted and not self._session.ended:
             self._reason = f"the connection broke: {type(exc).__name__}"
@@ -326,66 +325,40 @@ class Connection(asyncio.Protocol):
         self._held = early
         self._stage = Stage.HANDSHAKE
         self._deadline = self._services.ticks() + HANDSHAKE_SECONDS
-        # What comes now is the handshake's, which goes on reading when it begins.
-        self._transport.pause_reading()
-        self._handshake = asyncio.ensure_future(self._shake_hands(then))
+        self._handshake = TlsStart(
+            self._services,
+            self._client,
+            self._transport,
+            early=self._take_held,
+            shaken=partial(self._shaken, then),
+            failed=self._tls_failed,
+        )
 
-    async def _shake_hands(self, then: Callable[[], None]) -> None:
-        tls = self._services.tls
-        try:
-            if tls is None:
-                raise ConnectionAbortedError("there is no certificate any more")
-            transport = await start_tls(
-                self._transport,
-                self,
-                tls.context_of(self._listener.name),
-                seconds=HANDSHAKE_SECONDS,
-                early=self._take_held,
-            )
-        except OSError as error:
-            self._tls_failed(error)
-            return
+    def _shaken(
+        self, then: Callable[[], None], transport: asyncio.Transport, tls: ServerTls
+    ) -> None:
+        handshake = cast("TlsStart", self._handshake)
         if self._stage is Stage.CLOSED:
             self._tls_failed(ConnectionAbortedError(self._reason))
             return
         self._handshake = None
         # It has its own way of stopping and going on.
         self._transport, self._reading, self._writable = transport, True, True
-        self._note_tls(tls)
+        handshake.note_success(transport, tls)
         self._stage = Stage.TALK
         then()
         self._resume()
 
-    def _tls_failed(self, error: OSError) -> None:
+    def _tls_failed(self, error: Exception) -> None:
         self._note_failure(error)
         self.abort()
         self.connection_lost(None)
 
     def _note_failure(self, error: Exception) -> None:
-        self._handshake = None
-        said = (getattr(error, name, None) for name in ("verify_message", "reason"))
-        reason = next(filter(None, said), str(error) or type(error).__name__)
+        handshake, self._handshake = cast("TlsStart", self._handshake), None
         if self._reason == _GONE:
             self._reason = "TLS handshake failed"
-        self._services.emit(
-            TlsFailed(
-                session=self._name,
-                client=self._client.text,
-                reason=printable(str(reason)),
-            )
-        )
-
-    def _note_tls(self, tls: ServerTls) -> None:
-        client = self._client
-        # Of this handshake: the certificate may be renewed while the session runs.
-        client.channel_binding = tls.channel_binding
-        ssl_object = self._transport.get_extra_info("ssl_object")
-        client.certificate = shown_certificate(ssl_object)
-        client.tls_version = ssl_object.version() or ""
-        client.tls_cipher = (ssl_object.cipher() or ("",))[0]
-        self._services.emit(
-            TlsStarted(self._name, client.tls_version, client.tls_cipher)
-        )
+        handshake.note_failure(error)
 
     def _session_goes_private(self) -> None:
         """Begin anew after STARTTLS (RFC 3207 §4.2)."""
