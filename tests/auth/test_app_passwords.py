@@ -101,6 +101,15 @@ async def test_it_is_narrowed_to_its_addresses(
 
 
 @pytest.mark.asyncio
+async def test_its_bound_of_messages_goes_with_whoever_used_it(
+    keeper: Gatekeeper, store: AccountStore
+) -> None:
+    found = await answer(keeper, made(store, max_messages_per_day=7))
+    assert isinstance(found, Verified)
+    assert found.identity.max_messages_per_day == 7
+
+
+@pytest.mark.asyncio
 async def test_while_there_are_some_scram_is_not_announced(
     keeper: Gatekeeper, store: AccountStore
 ) -> None:
