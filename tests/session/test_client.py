@@ -15,7 +15,7 @@ from scramp import ScramMechanism
 from sekisho.model.outcome import Cause, Deferred, Failed
 from sekisho.model.reply import reply
 from sekisho.model.route import Credentials, TlsPolicy
-from sekisho.session import client, client_opening
+from sekisho.session import client_endings, client_opening
 from sekisho.session.client_events import (
     ClientTimeouts,
     ContentWanted,
@@ -136,7 +136,9 @@ def test_ehlo_again_after_the_handshake_and_the_old_offer_is_forgotten() -> None
 def test_reply_injected_behind_starttls_drops_the_session() -> None:
     driver = starttls(TlsPolicy.OPPORTUNISTIC)
     assert driver.hear("220 go", "250 injected") == ""
-    assert failure(driver) == Deferred(Cause.PROTOCOL, client.TLS_INJECTION, HOST)
+    assert failure(driver) == Deferred(
+        Cause.PROTOCOL, client_endings.TLS_INJECTION, HOST
+    )
 
 
 def test_octets_before_the_handshake_drop_the_session() -> None:
@@ -144,7 +146,9 @@ def test_octets_before_the_handshake_drop_the_session() -> None:
     driver.hear("220 go")
     assert driver.event() == TlsWanted()
     driver.session.receive(b"2", NOW)
-    assert failure(driver) == Deferred(Cause.PROTOCOL, client.TLS_INJECTION, HOST)
+    assert failure(driver) == Deferred(
+        Cause.PROTOCOL, client_endings.TLS_INJECTION, HOST
+    )
 
 
 @pytest.mark.parametrize("answer", ["454 not now", "502 what", "554 no"])
@@ -354,7 +358,7 @@ def test_lost_before_readiness() -> None:
     driver = Driver(profile())
     driver.session.lost()
     outcome = failure(driver)
-    assert outcome == Deferred(Cause.UNREACHABLE, client.CONNECTION_LOST, HOST)
+    assert outcome == Deferred(Cause.UNREACHABLE, client_endings.CONNECTION_LOST, HOST)
     driver.session.lost()
     assert driver.events() == []
 
@@ -396,7 +400,7 @@ def test_nothing_can_be_begun_after_the_end() -> None:
     driver = Driver(profile()).ready()
     driver.session.lost()
     assert driver.send("b@example.net", "c@example.net") == ""
-    lost = Deferred(Cause.UNREACHABLE, client.CONNECTION_LOST, HOST)
+    lost = Deferred(Cause.UNREACHABLE, client_endings.CONNECTION_LOST, HOST)
     assert driver.event() == TransactionDone((lost, lost))
     driver.session.probe(recipient("b@example.net"), NOW)
     assert driver.event() == ProbeDone(lost)

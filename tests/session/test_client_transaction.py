@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sekisho.model.envelope import Notify, Recipient, Ret
 from sekisho.model.outcome import Cause, Deferred, Delivered, Failed, Outcome
 from sekisho.model.reply import Reply, reply
-from sekisho.session import client, client_transaction
+from sekisho.session import client_endings, client_transaction
 from sekisho.session.client_content import DotStuffing
 from sekisho.session.client_events import (
     ContentFacts,
@@ -229,7 +229,7 @@ def test_lost_connection_defers_after_the_dot_too(*, after_the_dot: bool) -> Non
     else:
         driver.events()
     driver.session.lost()
-    lost = Deferred(Cause.UNREACHABLE, client.CONNECTION_LOST, HOST)
+    lost = Deferred(Cause.UNREACHABLE, client_endings.CONNECTION_LOST, HOST)
     assert outcomes(driver) == (lost,)
 
 
@@ -300,7 +300,9 @@ def test_content_shorter_than_announced_is_never_ended(offers: tuple[str, ...]) 
         driver.hear("354 go")
     assert not driver.give(CONTENT[:-1]).endswith(".\r\n")
     assert driver.session.ended
-    assert outcomes(driver) == (Deferred(Cause.LOCAL, client.CONTENT_LOST, HOST),)
+    assert outcomes(driver) == (
+        Deferred(Cause.LOCAL, client_endings.CONTENT_LOST, HOST),
+    )
 
 
 def test_content_that_cannot_be_read_is_never_ended() -> None:
@@ -310,7 +312,9 @@ def test_content_that_cannot_be_read_is_never_ended() -> None:
     driver.hear("250 OK")
     driver.events()
     driver.session.content_failed()
-    assert outcomes(driver) == (Deferred(Cause.LOCAL, client.CONTENT_LOST, HOST),)
+    assert outcomes(driver) == (
+        Deferred(Cause.LOCAL, client_endings.CONTENT_LOST, HOST),
+    )
 
 
 # LMTP
@@ -340,7 +344,7 @@ def test_lmtp_lost_between_its_replies_keeps_what_was_said() -> None:
     driver.give(CONTENT)
     driver.hear("250 2.0.0 OK")
     driver.session.lost()
-    lost = Deferred(Cause.UNREACHABLE, client.CONNECTION_LOST, HOST)
+    lost = Deferred(Cause.UNREACHABLE, client_endings.CONNECTION_LOST, HOST)
     assert outcomes(driver) == (delivered(), lost)
 
 

@@ -28,7 +28,8 @@ from sekisho.model.message import Message
 from sekisho.model.outcome import Cause, Deferred, Failed, Outcome
 from sekisho.model.reply import Reply, printable, reply
 from sekisho.model.rules import IPAddress
-from sekisho.session.client import CONTENT_LOST, ClientSession
+from sekisho.session.client import ClientSession
+from sekisho.session.client_endings import CONTENT_LOST
 from sekisho.session.client_events import (
     ClientEvent,
     ClientProfile,

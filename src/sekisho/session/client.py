@@ -23,18 +23,25 @@ Theory of operation:
 
 from collections import deque
 from collections.abc import Sequence
-from functools import lru_cache
 from math import inf
 from typing import assert_never
 
 from sekisho.model.envelope import Envelope, Recipient
 from sekisho.model.outcome import Cause, Deferred, Failed
-from sekisho.model.reply import Reply, reply
+from sekisho.model.reply import Reply
 from sekisho.session.client_commands import rcpt_command
+from sekisho.session.client_endings import (
+    content_lost,
+    cut_off,
+    injected,
+    late,
+    no_reply,
+    no_sense,
+    no_tls,
+)
 from sekisho.session.client_events import (
     ClientEvent,
     ClientProfile,
-    ClientTimeouts,
     ContentFacts,
     ContentWanted,
     ProbeDone,
@@ -45,8 +52,8 @@ from sekisho.session.client_events import (
 )
 from sekisho.session.client_extensions import NO_CAPABILITIES, Capabilities
 from sekisho.session.client_opening import Opening
+from sekisho.session.client_timeouts import seconds_by_step
 from sekisho.session.client_transaction import (
-    UNEXPECTED_REPLY,
     Command,
     Phase,
     ProtocolError,
@@ -57,29 +64,7 @@ from sekisho.session.client_transaction import (
 )
 from sekisho.wire.reply_lines import ReplyReader, ReplySyntaxError
 
-CONNECTION_LOST = reply(451, "4.4.2", "Next host closed the connection")
-CONTENT_LOST = reply(451, "4.3.0", "The message could not be read")
-TLS_INJECTION = reply(454, "4.7.5", "Next host spoke between STARTTLS and handshake")
-
 _CODE_CLOSING = 421
-
-
-@lru_cache(maxsize=8)
-def _seconds_by_step(timeouts: ClientTimeouts) -> dict[Step, float]:
-    return {
-        Step.GREETING: timeouts.greeting,
-        Step.EHLO: timeouts.command,
-        Step.HELO: timeouts.command,
-        Step.STARTTLS: timeouts.command,
-        Step.AUTH: timeouts.command,
-        Step.RSET: timeouts.command,
-        Step.MAIL: timeouts.mail,
-        Step.RCPT: timeouts.rcpt,
-        Step.DATA: timeouts.data,
-        Step.CONTENT: timeouts.final,
-        Step.DISCARDED: timeouts.final,
-        Step.QUIT: timeouts.quit,
-    }
 
 
 class ClientSession:
@@ -135,7 +120,7 @@ class ClientSession:
         self._output: list[bytes] = []
         self._plan: deque[Command] = deque()
         self._awaited: deque[Step] = deque((Step.GREETING,))
-        self._seconds = _seconds_by_step(profile.timeouts)
+        self._seconds = seconds_by_step(profile.timeouts)
         self.deadline = now + profile.timeouts.greeting
 
     # What the carrier calls
@@ -173,17 +158,16 @@ class ClientSession:
         if self.ended:
             return
         if self._starting_tls:
-            self._end(Deferred(Cause.PROTOCOL, TLS_INJECTION, self.profile.host))
+            self._end(injected(self.profile.host))
             return
         self._reader.receive(data)
         try:
             while not self.ended and (answer := self._reader.next_reply()) is not None:
                 self._answered(answer)
         except ReplySyntaxError as error:
-            words = reply(451, "4.5.0", f"Next host gave no SMTP reply: {error}"[:200])
-            self._end(Deferred(Cause.PROTOCOL, words, self.profile.host))
+            self._end(no_reply(error, self.profile.host))
         except ProtocolError:
-            self._end(Deferred(Cause.PROTOCOL, UNEXPECTED_REPLY, self.profile.host))
+            self._end(no_sense(self.profile.host))
         self._arm(now)
 
     def send(
@@ -213,7 +197,7 @@ class ClientSession:
             content=content,
         )
         if self.ended:
-            transaction.cut_off(self._cut_off())
+            transaction.cut_off(cut_off(self.profile.host))
         self._plan = transaction.plan
         if self._plan:
             self._clear_peer()
@@ -241,12 +225,12 @@ class ClientSession:
 
     def content_failed(self) -> None:
         """Say that the content cannot be given: only the connection's end is safe."""
-        self._end(Deferred(Cause.LOCAL, CONTENT_LOST, self.profile.host))
+        self._end(content_lost(self.profile.host))
 
     def probe(self, recipient: Recipient, now: float) -> None:
         """Ask whether the host takes mail for a recipient; `ProbeDone` answers."""
         if self.ended:
-            self._probe_done(self._cut_off())
+            self._probe_done(cut_off(self.profile.host))
             return
         self._probed = recipient
         self._plan = deque([(Step.MAIL, b"MAIL FROM:<>\r\n")])
@@ -267,8 +251,7 @@ class ClientSession:
             reason: Printable words.
 
         """
-        words = reply(454, "4.7.5", f"TLS with the next host failed: {reason}"[:200])
-        self._end(Deferred(Cause.TLS, words, self.profile.host))
+        self._end(no_tls(reason, self.profile.host))
 
     def quit(self, now: float) -> None:
         """Take leave; the session has ended when the answer or its time-out comes."""
@@ -280,16 +263,12 @@ class ClientSession:
 
     def lost(self) -> None:
         """End the session: the connection is gone."""
-        self._end(self._cut_off())
+        self._end(cut_off(self.profile.host))
 
     def timed_out(self) -> None:
         """End the session: `deadline` has come."""
         step = self._awaited[0] if self._awaited else Step.CONTENT
-        words = reply(451, "4.4.2", f"Next host timed out in {step.value}")
-        self._end(Deferred(Cause.TIMEOUT, words, self.profile.host))
-
-    def _cut_off(self) -> Deferred:
-        return Deferred(Cause.UNREACHABLE, CONNECTION_LOST, self.profile.host)
+        self._end(late(step, self.profile.host))
 
     # Replies
 
@@ -326,8 +305,7 @@ class ClientSession:
                 self._events.append(event)
             case TlsWanted() as event:
                 if self._reader.pending:
-                    host = self.profile.host
-                    self._end(Deferred(Cause.PROTOCOL, TLS_INJECTION, host))
+                    self._end(injected(self.profile.host))
                 else:
                     self._starting_tls = True
                     self._events.append(event)
