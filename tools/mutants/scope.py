@@ -3,6 +3,11 @@
 Left out are modules that only show, keep or carry what others decide: accounts' views
 and rows, diagnosis, `explain`, cautions. Tests that read the source or measure time
 are left out; so are those that need a running directory, KDC or winbind.
+
+Not here yet, since nobody has read what survives of them: the proof (`policy/proof`,
+`walk`, `classes`, `table`); of `auth` what keeps accounts and passwords (`accounts`,
+`app_passwords`, `foreign_hashes`, `hashing`, `memory`, `lockout`, `precis`),
+`certificate`, and `oidc`, `ldap`, `kerberos` and `winbind`.
 """
 
 from dataclasses import dataclass
@@ -59,17 +64,7 @@ ROOMS = (
                     "scram",
                     "token_mechanisms",
                     "members",
-                    "memory",
-                    "oidc/jwt",
-                    "oidc/claims",
-                    "oidc/introspection",
-                    "oidc/authenticator",
-                    "certificate",
-                    "app_passwords",
                     "ntlmssp",
-                    "hashing",
-                    "foreign_hashes",
-                    "lockout",
                 )
             ),
         ),
