@@ -18,6 +18,8 @@ from sekisho.auth.app_passwords import (
     random_app_password,
 )
 from sekisho.auth.gatekeeper import Gatekeeper
+from sekisho.auth.hashing import HashingPool
+from sekisho.auth.local import LocalAuthenticator
 from sekisho.model.address import parse_address
 from sekisho.model.identity import Rejected, Verified
 
@@ -62,7 +64,7 @@ async def test_a_revoked_one_is_refused_at_once_and_its_sessions_are_stale(
 
 @pytest.mark.asyncio
 async def test_one_that_expires_is_refused_from_that_moment_on(
-    keeper: Gatekeeper, store: AccountStore, clock: Clock
+    keeper: Gatekeeper, store: AccountStore, pool: HashingPool, clock: Clock
 ) -> None:
     password = made(store, expires_at=clock() + 10)
     found = await answer(keeper, password)
@@ -70,6 +72,9 @@ async def test_one_that_expires_is_refused_from_that_moment_on(
     clock.move(10)
     assert not keeper.is_current(found.identity)
     assert isinstance(await answer(keeper, password), Rejected)
+    # Not only because the chain looks once more at whom it lets in.
+    local = LocalAuthenticator(store, pool, clock=clock)
+    assert isinstance(await local.verify_password(NAME, password), Rejected)
 
 
 @pytest.mark.asyncio

@@ -6,7 +6,7 @@ are left out; so are those that need a running directory, KDC or winbind.
 
 Not here yet, since nobody has read what survives of them: the proof (`policy/proof`,
 `walk`, `classes`, `table`); of `auth` what keeps accounts and passwords (`accounts`,
-`app_passwords`, `foreign_hashes`, `hashing`, `memory`, `lockout`, `precis`),
+`app_passwords`, `foreign_hashes`, `hashing`, `lockout`, `precis`),
 `certificate`, and `oidc`, `ldap`, `kerberos` and `winbind`.
 """
 
@@ -64,6 +64,7 @@ ROOMS = (
                     "scram",
                     "token_mechanisms",
                     "members",
+                    "memory",
                     "ntlmssp",
                 )
             ),
