@@ -33,6 +33,7 @@ RULES = LockoutRules(
     forget_seconds=1000,
     max_pairs=10,
     max_blocks=4,
+    service_failures=0,
 )
 
 

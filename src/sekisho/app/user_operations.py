@@ -127,9 +127,11 @@ async def remove_user(desk: Desk, arguments: Arguments) -> object:
 
 
 async def unlock(desk: Desk, arguments: Arguments) -> object:
-    """Forget failures of an account, a client, or both."""
+    """Forget failures of an account, a client, or both; or those of all together."""
     account = argument(arguments, "name", str, "")
     client = argument(arguments, "client", str, "")
+    if argument(arguments, "service", bool, False):  # noqa: FBT003
+        return _end_delay(desk)
     try:
         block = block_of(ipaddress.ip_address(client)) if client else ""
     except ValueError as error:
@@ -141,6 +143,15 @@ async def unlock(desk: Desk, arguments: Arguments) -> object:
         raise _no_store(error) from error
     desk.emit(OperatorActed("user unlock", f"{account} {client}".strip()))
     return {"unlocked": len(unlocked), "brake_lifted": lifted}
+
+
+def _end_delay(desk: Desk) -> object:
+    try:
+        ended = desk.lockout.end_delay(desk.clock())
+    except StoreUnavailableError as error:
+        raise _no_store(error) from error
+    desk.emit(OperatorActed("user unlock", "the whole service"))
+    return {"unlocked": int(ended), "brake_lifted": False}
 
 
 def _lift_brake(desk: Desk, account: str) -> bool:
@@ -156,9 +167,15 @@ async def list_locked(desk: Desk, arguments: Arguments) -> object:
     del arguments
     try:
         locked = [one.reason for one in desk.lockout.locked(desk.clock())]
-        return locked + _held(desk)
+        return _slowed(desk) + locked + _held(desk)
     except StoreUnavailableError as error:
         raise _no_store(error) from error
+
+
+def _slowed(desk: Desk) -> list[str]:
+    """That strangers wait, if they do."""
+    strain = desk.lockout.strain(desk.clock())
+    return [strain.reason] if strain.seconds else []
 
 
 def _held(desk: Desk) -> list[str]:

@@ -159,6 +159,8 @@ def lockout_rules(config: Config) -> LockoutRules:
         first_seconds=config.lockout.first_seconds,
         longest_seconds=config.lockout.longest_seconds,
         forget_seconds=config.lockout.forget_seconds,
+        service_failures=config.lockout.service_failures,
+        service_delay_seconds=config.lockout.service_delay_seconds,
     )
 
 

@@ -20,6 +20,7 @@ from sekisho.app.authenticators import doors
 from sekisho.app.certificate import load_pair
 from sekisho.app.control import Answer, Arguments, Refusal
 from sekisho.app.descriptors import fit_to_descriptors
+from sekisho.app.guessing import watch_guessing
 from sekisho.app.hostfacts import look_at_host
 from sekisho.app.inside import INSIDE
 from sekisho.app.leftovers import take_over
@@ -47,6 +48,7 @@ from sekisho.app.wiring import (
     submission_context,
     unix_seconds,
 )
+from sekisho.auth.slowdown import Strain
 from sekisho.config.schema import Config
 from sekisho.config.values import service_limits
 from sekisho.net.tls import ServerTls
@@ -180,6 +182,8 @@ class Worker:
                 take_over(config, self._place.workers, queue, watch)
             )
             closing.callback(taking.cancel)
+            looking = asyncio.ensure_future(watch_guessing(self._strain, watch.emit))
+            closing.callback(looking.cancel)
 
     async def serve(
         self, opened: Sequence[Opened], sockets: Sequence[socket.socket]
@@ -287,6 +291,9 @@ class Worker:
             paths += timeline_paths(data_dir, least=place.workers)
         found = [await asyncio.to_thread(trace, one, about, limit) for one in paths]
         return [event for events in found for event in events]
+
+    def _strain(self) -> Strain:
+        return self._papers.gatekeeper.lockout.strain(unix_seconds())
 
     async def _save_successes(self) -> None:
         await self._papers.gatekeeper.save_successes()

@@ -79,7 +79,7 @@ class Exchange:
         # Until a challenge says otherwise: also when this step is cancelled half-way.
         self._over = True
         try:
-            async with asyncio.timeout(self._judge.options.step_seconds):
+            async with asyncio.timeout(self._judge.patience()):
                 answer = await self._step(response)
         except TimeoutError:
             return Unavailable("it took too long to find out")
@@ -157,7 +157,7 @@ class Exchange:
                 return await self._take_ticket(step)
 
     async def _look_up(self, step: KeysNeeded) -> Challenge | Answer:
-        match await self._judge.scram_keys(step.account, step.credential):
+        match await self._judge.scram_keys(step.account, step.credential, self._client):
             case Found(keys, owner):
                 self._owner = owner
                 return await self._carry_out(step.then(keys))
@@ -182,9 +182,10 @@ class Exchange:
         answer = await acceptor.step(step.response)
         if isinstance(answer, Challenge):
             return answer
-        return self._judge.shown(
-            answer, acceptor.account, self._mechanism, self._client
-        )
+        account = acceptor.account
+        # It may be a process of few: none is held while a stranger waits.
+        self.close()
+        return await self._judge.shown(answer, account, self._mechanism, self._client)
 
     def _judge_proof(self, step: Proven) -> Challenge | Answer:
         if self._owner is None:

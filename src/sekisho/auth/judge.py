@@ -27,6 +27,7 @@ from sekisho.auth.sasl import (
 )
 from sekisho.auth.scram import DEFAULT_ITERATIONS, decoy_keys, hash_of
 from sekisho.auth.turns import Turns
+from sekisho.auth.waits import Waits
 from sekisho.model.identity import (
     NOBODY,
     Answer,
@@ -57,6 +58,7 @@ class GatekeeperOptions:
         remembered: So many at most.
         keep_successes: Stores who succeeded from where, once a minute at most.
         randomness: Gives so many random octets.
+        sleep: Waits so many seconds.
 
     """
 
@@ -66,6 +68,7 @@ class GatekeeperOptions:
     remembered: int = 4096
     keep_successes: Callable[[Sequence[Success]], Awaitable[None]] = _keep_nothing
     randomness: Callable[[int], bytes] = token_bytes
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,7 @@ class Judge:
             options.randomness(32), options.remember_seconds, options.remembered
         )
         self._turns = Turns()
+        self._waits = Waits(options.sleep)
         self._saved_at = float("-inf")
         self._saving: asyncio.Future[None] | None = None
 
@@ -118,6 +122,7 @@ class Judge:
         who = self._remembered(given, client)
         if isinstance(who, Identity):
             return self._verified(who, mechanism, client)
+        await self._wait(given.account, client)
         if self._lockout.exempts(client):
             # Nothing is counted, and all clients behind it would share one turn.
             return await self._by_chain(given, mechanism, client)
@@ -130,13 +135,18 @@ class Judge:
 
     async def hopeless(self, given: PasswordHopeless, client: IPAddress) -> Answer:
         """Refuse what can be no password, in the time of a wrong one."""
+        await self._wait(given.account, client)
         await self._chain.pretend()
         return self.refuse(given.reason, given.account, client)
 
     async def scram_keys(
-        self, account: str, credential: Credential
+        self, account: str, credential: Credential, client: IPAddress
     ) -> Found | Unavailable:
-        """Look an account's SCRAM keys up; decoys stand in where there are none."""
+        """Look an account's SCRAM keys up; decoys stand in where there are none.
+
+        Here strangers wait, as the proof is judged as soon as it comes.
+        """
+        await self._wait(account, client)
         record = await self._chain.scram_record(account, credential)
         # Made for real accounts as well: making them takes time.
         secret, hashed = self.options.decoy_secret, hash_of(credential)
@@ -177,7 +187,7 @@ class Judge:
         if (locked := self.locked(given.account, client)) is not None:
             return locked
         answer = await self._chain.verify_token(given.token, given.account)
-        return self.shown(answer, given.account, mechanism, client)
+        return await self.shown(answer, given.account, mechanism, client)
 
     @property
     def token_scope(self) -> str:
@@ -197,7 +207,7 @@ class Judge:
         if not certificate:
             return self.refuse("there is no certificate", claimed.account, client)
         answer = await self._chain.verify_certificate(certificate, claimed.account)
-        return self.shown(answer, claimed.account, mechanism, client)
+        return await self.shown(answer, claimed.account, mechanism, client)
 
     def acceptor(
         self, credential: Credential, mechanism: str, context: AuthContext
@@ -205,16 +215,21 @@ class Judge:
         """Begin an exchange of tickets."""
         return self._chain.acceptor(credential, mechanism, context)
 
-    def shown(
+    async def shown(
         self, answer: Answer, claimed: str, mechanism: str, client: IPAddress
     ) -> Answer:
-        """Judge what an authenticator said of a token, a certificate or a ticket."""
+        """Judge what an authenticator said of a token, a certificate or a ticket.
+
+        Only the answer says whose they are: so strangers wait after it.
+        """
         match answer:
             case Verified(identity):
+                await self._wait(identity.account, client)
                 if (locked := self.locked(identity.account, client)) is not None:
                     return locked
                 return self._verified(identity, mechanism, client)
             case Rejected(reason, account):
+                await self._wait(account or claimed, client)
                 return self.refuse(reason, account or claimed, client)
             case Unavailable():
                 return answer
@@ -239,6 +254,11 @@ class Judge:
                 self._lockout.failed(account, client, now)
                 return Rejected(reason, account)
 
+    def patience(self) -> float:
+        """How long a step may take now: as ever, and as long as strangers wait."""
+        strain = self._lockout.strain(self._clock())
+        return self.options.step_seconds + strain.seconds
+
     def is_current(self, identity: Identity) -> bool:
         """Whether the account is there, enabled and unchanged."""
         return self._chain.is_current(identity)
@@ -257,6 +277,11 @@ class Judge:
             await self.options.keep_successes(batch)
         except Exception:  # noqa: BLE001 - see above; no login must fail for it
             return
+
+    async def _wait(self, account: str, client: IPAddress) -> None:
+        """Have a stranger wait while the whole service is being guessed at."""
+        seconds = self._lockout.delay(account, client, self._clock())
+        await self._waits.wait(block_of(client), seconds)
 
     def _remembered(self, given: PasswordGiven, client: IPAddress) -> Who:
         """Who was verified so a moment ago, is current, and is not locked out."""

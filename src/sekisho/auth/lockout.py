@@ -22,6 +22,9 @@ bound; an hour of quiet forgets.
 A lock that ends later than twice the longest was begun by a clock that has been set
 back since: it is over. So no mistake of the clock locks for years.
 
+Against guessers with many addresses all failures together are counted as well, and
+make strangers wait (`sekisho.auth.slowdown`). Known pairs and exempt addresses do not.
+
 Where the counts are kept is given (`sekisho.shared.failures`): in memory, or in the
 store of all workers, whose failure comes out of every method here and is "not now" to
 the client. There, up to one guess a worker that is under way when a lock begins is
@@ -37,8 +40,15 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Network
 
+from sekisho.auth.slowdown import CALM, Slowdown, Strain
 from sekisho.model.rules import IPAddress, unmapped
-from sekisho.shared.failures import Count, FailureTable, Key, MemoryFailures
+from sekisho.shared.failures import (
+    SERVICE,
+    Count,
+    FailureTable,
+    Key,
+    MemoryFailures,
+)
 
 KNOWN_SECONDS = 30 * 86400.0
 MAX_KNOWN_PAIRS = 100_000
@@ -98,6 +108,8 @@ class LockoutRules:
         first_seconds: How long the first lock lasts; each next one twice as long.
         longest_seconds: But no longer than this.
         forget_seconds: So much time without a failure and without a lock forgets.
+        service_failures: So many failures in all make strangers wait; 0 for never.
+        service_delay_seconds: They wait no longer than this.
         max_pairs: Entries kept.
         max_blocks: Entries kept.
 
@@ -108,6 +120,8 @@ class LockoutRules:
     first_seconds: float = 60.0
     longest_seconds: float = 3600.0
     forget_seconds: float = 3600.0
+    service_failures: int = 200
+    service_delay_seconds: float = 8.0
     max_pairs: int = 50_000
     max_blocks: int = 20_000
 
@@ -140,6 +154,9 @@ class Lockout:
     ) -> None:
         self._exempt = frozenset(block_of(address) for address in exempt)
         self._rules = rules
+        self._slowdown = Slowdown(
+            rules.service_failures, rules.service_delay_seconds, rules.forget_seconds
+        )
         self._table = table or MemoryFailures(rules.max_pairs, rules.max_blocks)
         self._known: OrderedDict[Key, float] = OrderedDict()
         self._told: dict[Key, float] = {}
@@ -178,12 +195,27 @@ class Lockout:
         key = (account, block_of(client))
         return self._is_known(key, now) or self._is_known_elsewhere(key, now)
 
+    def strain(self, now: float) -> Strain:
+        """What all failures together come to."""
+        if not self._rules.service_failures:
+            return CALM
+        return self._slowdown.strain(self._table.get(SERVICE), now)
+
+    def delay(self, account: str, client: IPAddress, now: float) -> float:
+        """How long the client has to wait before this account is judged."""
+        seconds = self.strain(now).seconds
+        if not seconds or self.exempts(client) or self.knows(account, client, now):
+            return 0.0
+        return seconds
+
     def failed(self, account: str, client: IPAddress, now: float) -> None:
         """Count a failure, of an attempt that was not locked out."""
         block = block_of(client)
         if block in self._exempt:
             return
         keys = [(account, block), ("", block)] if account else [("", block)]
+        if self._rules.service_failures:
+            keys.append(SERVICE)
         self._table.change(keys, lambda key, count: self._failed(key, count, now))
 
     def succeeded(self, account: str, client: IPAddress, now: float) -> None:
@@ -211,7 +243,7 @@ class Lockout:
         return [
             Locked(*key, count.locked_until, count.failures)
             for key, count in self._table.locked(now)
-            if self._locks(count, now)
+            if key != SERVICE and self._locks(count, now)
         ]
 
     def unlock(self, *, account: str = "", block: str = "", now: float) -> list[Locked]:
@@ -223,9 +255,12 @@ class Lockout:
             now: Unix seconds.
 
         Returns:
-            What was lifted. Their counts begin anew.
+            What was lifted. Their counts begin anew; that of the service does too
+            where neither is given.
 
         """
+        if not account and not block:
+            self.end_delay(now)
         lifted = [
             lock
             for lock in self.locked(now)
@@ -233,6 +268,12 @@ class Lockout:
         ]
         self._table.remove([(lock.account, lock.block) for lock in lifted])
         return lifted
+
+    def end_delay(self, now: float) -> bool:
+        """Have strangers wait no longer; whether they did."""
+        did = bool(self.strain(now).seconds)
+        self._table.remove([SERVICE])
+        return did
 
     def _standing(self, key: Key, now: float) -> Free | Locked:
         count = self._table.get(key)
@@ -245,6 +286,8 @@ class Lockout:
 
     def _failed(self, key: Key, count: Count, now: float) -> Count:
         """Make the next count of one more failure."""
+        if key == SERVICE:
+            return self._slowdown.failed(count, now)
         rules = self._rules
         if self._locks(count, now):
             return count  # Another worker's failure has locked it meanwhile.

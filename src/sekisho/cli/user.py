@@ -151,7 +151,7 @@ def groups_of(config_file: str | None, **arguments: Any) -> None:  # noqa: ANN40
 @config_option
 @json_option
 def locked(config_file: str | None, as_json: bool) -> None:
-    """List who is locked out now, and whose mail is held."""
+    """List who is locked out now, who waits, and whose mail is held."""
     told = perform(read_config(config_file), "user.locked", {})
     if as_json:
         print_json(told)
@@ -164,10 +164,13 @@ def locked(config_file: str | None, as_json: bool) -> None:
 @config_option
 @click.option("--name", help="the account")
 @click.option("--client", help="the client's address")
+@click.option("--service", is_flag=True, help="nobody: all failures together")
 def unlock(config_file: str | None, **arguments: Any) -> None:  # noqa: ANN401 - click's options
-    """Forget failed attempts, of an account or of a client; lift the brake."""
+    """Forget failed attempts, of an account, of a client or of all; lift the brake."""
     if not any(arguments.values()):
-        raise click.UsageError("name an account with --name or a client with --client")
+        raise click.UsageError(
+            "name an account with --name or a client with --client, or say --service"
+        )
     answer = perform(read_config(config_file), "user.unlock", arguments)
     click.echo(f"unlocked {answer['unlocked']}")
     if answer["brake_lifted"]:

@@ -261,12 +261,20 @@ class Lockout(Table):
     one that signed in from a block within 30 days is not locked out there by what
     others do.
 
+    Against guessers with many addresses all failures are counted together, too. They
+    lock nobody out: clients from where the account has not signed in within 30 days
+    wait for their answer, a second, and twice as long with each further
+    ``service_failures``. The count leaks by so many in ``forget_seconds``.
+
     Attributes:
         pair_failures: So many failures of one account from one block lock the pair.
         block_failures: So many failures of one block lock the block.
         first_seconds: How long the first lock lasts; each next one twice as long.
         longest_seconds: But no longer than this.
         forget_seconds: So much time without a failure forgets.
+        service_failures: So many failures of the whole service make strangers wait;
+            0 switches it off.
+        service_delay_seconds: They wait no longer than this, 30 at most.
 
     """
 
@@ -275,6 +283,8 @@ class Lockout(Table):
     first_seconds: Seconds = 60.0
     longest_seconds: Seconds = 3600.0
     forget_seconds: Seconds = 3600.0
+    service_failures: Annotated[int, Field(ge=0, le=1_000_000)] = 200
+    service_delay_seconds: Annotated[float, Field(gt=0, le=30)] = 8.0
 
 
 class BrakeTable(Table):

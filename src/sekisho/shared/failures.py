@@ -15,7 +15,10 @@ from sekisho.shared.sqlite import Connection
 from sekisho.shared.store import SharedStore
 
 Key = tuple[str, str]
-"""Account (empty for a whole block) and block."""
+"""Account (empty for a whole block) and block (empty for the whole service)."""
+
+SERVICE: Key = ("", "")
+"""It is kept among the blocks, and never the one that goes: each failure touches it."""
 
 
 @dataclass(frozen=True, slots=True)
