@@ -4,6 +4,7 @@ The budget is 5 µs a decision on the machine it was measured on, with 1,000 gra
 times that here, so that it fails when an index is lost and not when a machine is busy.
 """
 
+from time import process_time
 from timeit import repeat
 
 import pytest
@@ -50,5 +51,6 @@ def test_a_decision_takes_microseconds_however_many_grants_hold(
     case: Facts,
 ) -> None:
     POLICY.decide(case)
-    seconds = min(repeat(lambda: POLICY.decide(case), number=500, repeat=5)) / 500
-    assert seconds < 50e-6
+    # Of the processor: what other processes take of it counts for nothing.
+    runs = repeat(lambda: POLICY.decide(case), timer=process_time, number=500, repeat=5)
+    assert min(runs) / 500 < 50e-6

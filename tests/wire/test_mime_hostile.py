@@ -198,6 +198,6 @@ def test_time_is_linear(unit: bytes) -> None:
     head = MIME + b"Content-Type: multipart/mixed; boundary=b\r\n"
     for start in (MIME, head + b"\r\n", head + b"\r\n--b\r\n\r\n"):
         data = start + unit * (2**20 // len(unit))
-        began = time.perf_counter()
+        began = time.process_time()
         in_pieces(data, 65536, Target.SEVEN_BIT)
-        assert time.perf_counter() - began < 3.0
+        assert time.process_time() - began < 3.0
