@@ -6,7 +6,7 @@ is longer than it was asked to be.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +16,7 @@ import apsw
 from sekisho.model.ids import MessageId
 from sekisho.queue.errors import UnreadableError
 from sekisho.queue.listing import list_entry, list_entry_anyway, listed_query
+from sekisho.queue.messages import MessageRows
 from sekisho.queue.operations import StoredMessage
 from sekisho.queue.postponing import Parked, read_parked, shown
 from sekisho.queue.records import (
@@ -28,9 +29,8 @@ from sekisho.queue.records import (
     Stats,
     Unreadable,
 )
-from sekisho.queue.rows import INDEX_MASK, BodyRow, MessageRow, RecipientRow, restore
+from sekisho.queue.rows import MessageRow
 from sekisho.queue.schema import INDEX_BITS, open_reader
-from sekisho.queue.sqlite import integers
 from sekisho.queue.unreadable import (
     lenient_message,
     lenient_recipients,
@@ -78,8 +78,6 @@ SELECT key >> ?1 FROM recipient
 WHERE destination = ?2 AND +state IN (0, 1) ORDER BY key
 """
 
-_NO_PARKED: Mapping[str, Parked] = {}
-
 _COMMON = 10_000
 """Recipients from which on a state is common."""
 
@@ -90,6 +88,7 @@ class QueueReader:
     def __init__(self, path: Path) -> None:
         self._connection = open_reader(path)
         self._execute = self._connection.execute
+        self._rows = MessageRows(self._connection)
 
     def close(self) -> None:
         """Close the connection."""
@@ -125,7 +124,7 @@ class QueueReader:
             keys = self._execute(_DUE_WITHOUT, (*bindings, left_out)).fetchall()
         else:
             keys = self._execute(_DUE, bindings).fetchall()
-        rows = self._messages({key >> INDEX_BITS for key, _ in keys})
+        rows = self._rows.messages({key >> INDEX_BITS for key, _ in keys})
         taken: list[int] = []
         missing: list[int] = []
         seen: set[int] = set()
@@ -160,7 +159,7 @@ class QueueReader:
         ]
         for row in rows:
             try:
-                message = self._whole(row)
+                message = self._rows.whole(row)
             except apsw.Error:
                 raise
             except Exception as error:  # noqa: BLE001 - what a row may hold is unknown
@@ -188,10 +187,10 @@ class QueueReader:
         cursor = self._execute(_ONE, (INDEX_BITS, destination))
         try:
             for (seq,) in cursor:
-                for row in self._messages((seq,)).values():
+                for row in self._rows.messages((seq,)).values():
                     with suppress(ValueError, TypeError, LookupError):
                         if not skip(MessageId(int.from_bytes(row[1], "big"))):
-                            return self._whole(row)
+                            return self._rows.whole(row)
         finally:
             cursor.close()
         return None
@@ -224,7 +223,7 @@ class QueueReader:
             try:
                 rows = self._execute("SELECT * FROM message WHERE seq = ?", (seq,))
                 for row in rows.fetchall():
-                    return self._whole(row, self.parked())
+                    return self._rows.whole(row, self.parked())
             except apsw.Error:
                 raise
             except Exception as error:
@@ -260,8 +259,8 @@ class QueueReader:
         query, bindings = listed_query(selection, walk=self._is_common(selection.state))
         numbers = self._numbers(query, (*bindings, self._seq(after)), limit)
         try:
-            rows = self._messages(numbers)
-            recipients, parked = self._recipients(numbers), self.parked()
+            rows = self._rows.messages(numbers)
+            recipients, parked = self._rows.recipients(numbers), self.parked()
             return [
                 one
                 for seq in numbers
@@ -333,19 +332,20 @@ class QueueReader:
         """The next messages behind a number, as rows; of ten columns a recipient."""
         query = "SELECT * FROM message WHERE seq > ? ORDER BY seq LIMIT ?"
         rows: list[MessageRow] = self._execute(query, (after, limit)).fetchall()
-        recipients, parked = self._recipients(row[0] for row in rows), self.parked()
+        recipients, parked = (
+            self._rows.recipients(row[0] for row in rows),
+            self.parked(),
+        )
         found: list[StoredMessage] = []
         for row in rows:
-            bodies: Sequence[BodyRow] = self._execute(
-                "SELECT * FROM body WHERE seq = ?", (row[0],)
-            ).fetchall()
+            bodies = self._rows.bodies(row[0])
             body = bodies[0] if bodies else None
             found.append(
                 StoredMessage(row, body, tuple(shown(recipients[row[0]], parked)))
             )
         return found
 
-    # Rows
+    # Numbers
 
     def _numbers(self, query: str, bindings: tuple[Any, ...], limit: int) -> list[int]:
         """The first different numbers: a message comes once for each recipient."""
@@ -376,49 +376,3 @@ class QueueReader:
             (message_id.octets,),
         ).fetchall()
         return rows[0][0] if rows else -1
-
-    def _messages(self, numbers: Iterable[int]) -> dict[int, MessageRow]:
-        wanted = tuple(numbers)
-        if not wanted:
-            return {}
-        query = "SELECT * FROM message WHERE seq IN carray(?)"
-        try:
-            rows = self._execute(query, (integers(wanted),)).fetchall()
-        except UnicodeDecodeError:
-            if len(wanted) == 1:
-                return {}
-            # One holds text that is none: each by itself, without that one.
-            alone = [self._messages((seq,)) for seq in wanted]
-            return {seq: row for one in alone for seq, row in one.items()}
-        return {row[0]: row for row in rows}
-
-    def _recipients(self, numbers: Iterable[int]) -> dict[int, list[RecipientRow]]:
-        found: dict[int, list[RecipientRow]] = {}
-        for seq in numbers:
-            base = seq << INDEX_BITS
-            found[seq] = self._execute(
-                "SELECT * FROM recipient WHERE key BETWEEN ? AND ? ORDER BY key",
-                (base, base + INDEX_MASK),
-            ).fetchall()
-        return found
-
-    def _whole(
-        self, row: MessageRow, parked: Mapping[str, Parked] = _NO_PARKED
-    ) -> QueuedMessage | None:
-        """Make a message of its rows, or None where it has left meanwhile.
-
-        Raises:
-            Exception: Of any kind, where they are none of a message.
-
-        """
-        body: Sequence[BodyRow] = self._execute(
-            "SELECT * FROM body WHERE seq = ?", (row[0],)
-        ).fetchall()
-        recipients = self._recipients((row[0],))[row[0]]
-        if body and recipients:
-            return restore(row, body[0], shown(recipients, parked))
-        query = "SELECT 1 FROM message WHERE seq = ?"
-        # Whatever left the queue between two queries left it whole.
-        if self._execute(query, (row[0],)).fetchall():
-            raise LookupError(f"it has no {'recipients' if body else 'content'}")
-        return None
