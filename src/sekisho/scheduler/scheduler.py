@@ -26,17 +26,14 @@ Promises:
 import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
-from sekisho.model.envelope import Recipient
 from sekisho.model.ids import MessageId
 from sekisho.model.message import Message
 from sekisho.model.outcome import Outcome
-from sekisho.model.route import Destination
 from sekisho.observe import events
 from sekisho.queue.errors import PutRefused, QueueError
 from sekisho.queue.records import (
-    WAITING,
     Action,
     QueuedMessage,
     Selection,
@@ -49,6 +46,8 @@ from sekisho.scheduler.judge import Judge
 from sekisho.scheduler.jumps import Jumps, longest_wait
 from sekisho.scheduler.lane import PAUSED, DestinationFigures, Lane
 from sekisho.scheduler.options import SchedulerOptions, Surroundings
+from sekisho.scheduler.parting import Due, Parting, due_of
+from sekisho.scheduler.room import Room
 from sekisho.scheduler.storing import Storing
 
 _TICK_SECONDS = 1.0
@@ -57,9 +56,6 @@ _REST_SECONDS = 1.0
 """Between two readings of the store while crowds are being parked."""
 _LONGEST_SLEEP_SECONDS = 60.0
 _FOREVER = float("inf")
-
-_Due: TypeAlias = tuple[int, Recipient, int]
-"""Index, recipient and attempts so far."""
 
 
 class Scheduler:
@@ -88,11 +84,10 @@ class Scheduler:
         self._storing = Storing(
             queue, given, self._carriers, self.accept, self._job_ended
         )
-        self._lanes: dict[Destination, Lane] = {}
+        self._parting = Parting(queue, options, given, self._crowds)
+        self._lanes = self._parting.lanes
         self._flights: dict[int, Flight] = {}
-        self._bytes = 0
-        self._loaded = 0
-        self._loaded_bytes = 0
+        self._room = Room(options, self._flights)
         self._left: set[int] = set()
         self._withheld: set[Lane] = set()
         self._loading = False
@@ -112,7 +107,7 @@ class Scheduler:
         """
         if message.id.value in self._flights or self._stopping:
             return
-        if self._is_full:
+        if self._room.is_full:
             self._more = True
             return
         recipients = message.envelope.recipients
@@ -144,7 +139,7 @@ class Scheduler:
                 self._bell.clear()
                 now = self._given.clock()
                 self._more = self._more or self._due_at <= now
-                if self._more and self._has_room_again:
+                if self._more and self._room.is_there_again:
                     await self._load(now)
                 else:
                     await self._sleep(now)
@@ -165,15 +160,15 @@ class Scheduler:
     # Taking mail
 
     def _take(
-        self, flight: Flight, recipients: Iterable[_Due], *, new: bool = False
+        self, flight: Flight, recipients: Iterable[Due], *, new: bool = False
     ) -> None:
         """Begin a flight: recipients are index, recipient and attempts so far.
 
         New mail for a crowd's host was stored with its next step: it is left alone.
         """
         self._flights[flight.message.id.value] = flight
-        self._bytes += flight.bytes
-        for lane, job in self._jobs(flight, recipients):
+        self._room.bytes += flight.bytes
+        for lane, job in self._parting.jobs(flight, recipients):
             down = lane.is_down(now := self._given.clock())
             if down is not None and new and lane.name in self._queue.parked:
                 continue
@@ -185,33 +180,6 @@ class Scheduler:
             if new and lane.turns_away(now):
                 self._crowds.park(lane)
             self._conclude(lane, job, (down,) * len(job.recipients), 0.0)
-
-    def _jobs(
-        self, flight: Flight, recipients: Iterable[_Due]
-    ) -> Iterable[tuple[Lane, Job]]:
-        route, reverse_path = self._given.route, flight.message.envelope.reverse_path
-        by_lane: dict[Lane, list[_Due]] = {}
-        for one in recipients:
-            lane = self._lane(route(one[1].address, reverse_path))
-            by_lane.setdefault(lane, []).append(one)
-        most = self._options.max_recipients_per_transaction
-        for lane, group in by_lane.items():
-            for start in range(0, len(group), most):
-                indexes, those, attempts = zip(
-                    *group[start : start + most], strict=True
-                )
-                yield lane, Job(flight, indexes, those, attempts)
-
-    def _lane(self, destination: Destination) -> Lane:
-        lane = self._lanes.get(destination)
-        if lane is None:
-            first = self._options.first_carriers_per_destination
-            most = self._options.max_carriers_per_destination
-            lane = self._lanes[destination] = Lane(destination, first, most)
-            lane.failures = self._crowds.failures(lane.name)
-            if lane.name in self._queue.paused:
-                lane.pause()
-        return lane
 
     # Loading mail
 
@@ -240,7 +208,7 @@ class Scheduler:
     async def _load_pages(self, now: float) -> None:
         cursor = None
         while not self._stopping:
-            if self._is_full or not self._has_room(1):
+            if self._room.is_full or not self._room.to_load(1):
                 self._more = True
                 return
             self._left.clear()
@@ -284,16 +252,13 @@ class Scheduler:
                 return
             self._crowds.tried(name)
             if one is None:
-                if not any(lane.name == name for lane in self._lanes_at_work()):
+                if not self._parting.is_at_work(name):
                     self._crowds.unpark(name)
                 continue
-            due = _due(one, now, name)
-            if name not in {lane.name for lane in self._lanes_of(one, due)}:
+            due = due_of(one, now, name)
+            if name not in {lane.name for lane in self._parting.lanes_of(one, due)}:
                 self._crowds.unpark(name)  # It goes elsewhere since a reload.
             self._take_stored(one, due)
-
-    def _lanes_at_work(self) -> Iterable[Lane]:
-        return (lane for lane in self._lanes.values() if lane.jobs or lane.carriers)
 
     def _ring_for_withheld(self) -> None:
         """Read the store again once it is known whether a host is there."""
@@ -308,8 +273,8 @@ class Scheduler:
         value = queued.message.id.value
         if value in self._flights or value in self._left:
             return set()
-        due = _due(queued, now)
-        lanes = self._lanes_of(queued, due)
+        due = due_of(queued, now)
+        lanes = self._parting.lanes_of(queued, due)
         if lanes and all(lane.is_being_tried for lane in lanes):
             self._withheld |= lanes
             return set()
@@ -318,16 +283,11 @@ class Scheduler:
             self._take_stored(queued, due)
         return crowded
 
-    def _take_stored(self, queued: QueuedMessage, due: list[_Due]) -> None:
+    def _take_stored(self, queued: QueuedMessage, due: list[Due]) -> None:
         told = (one.index for one in queued.recipients if one.delay_told_at)
         flight = Flight(queued.message, frozenset(told), is_loaded=True)
-        self._loaded += 1
-        self._loaded_bytes += flight.bytes
+        self._room.loaded(flight)
         self._take(flight, due)
-
-    def _lanes_of(self, queued: QueuedMessage, due: list[_Due]) -> set[Lane]:
-        sender = queued.message.envelope.reverse_path
-        return {self._lane(self._given.route(one.address, sender)) for _, one, _ in due}
 
     async def _sleep(self, now: float) -> None:
         # Not longer than a while: a leap that nobody noticed costs no more.
@@ -344,30 +304,6 @@ class Scheduler:
         if at < self._due_at:
             self._due_at = at
             self._bell.set()
-
-    @property
-    def _is_full(self) -> bool:
-        return (
-            len(self._flights) >= self._options.max_messages
-            or self._bytes >= self._options.max_bytes
-        )
-
-    @property
-    def _has_room_again(self) -> bool:
-        # Half: reading the store for each message that leaves would be a walk each.
-        return (
-            2 * len(self._flights) <= self._options.max_messages
-            and 2 * self._bytes <= self._options.max_bytes
-            and self._has_room(2)
-        )
-
-    def _has_room(self, parts: int) -> bool:
-        """Whether not more than such a part of what may be loaded is."""
-        options = self._options
-        return (
-            parts * self._loaded < options.max_loaded
-            and parts * self._loaded_bytes < options.max_loaded_bytes
-        )
 
     # Outcomes
 
@@ -397,13 +333,12 @@ class Scheduler:
         value = flight.message.id.value
         del self._flights[value]
         self._note_left(value)
-        self._bytes -= flight.bytes
+        self._room.bytes -= flight.bytes
         if flight.is_loaded:
-            self._loaded -= 1
-            self._loaded_bytes -= flight.bytes
+            self._room.unloaded(flight)
         if flight.wake_at != _FOREVER:
             self._note_due(flight.wake_at)
-        if self._more and self._has_room_again:
+        if self._more and self._room.is_there_again:
             self._bell.set()
 
     def _note_left(self, value: int) -> None:
@@ -442,10 +377,7 @@ class Scheduler:
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             self._carriers.end_idle(loop.time() - self._options.idle_seconds)
-            now = self._given.clock()
-            for destination, lane in list(self._lanes.items()):
-                if lane.is_forgotten(now):
-                    del self._lanes[destination]
+            self._parting.forget(self._given.clock())
             self._storing.try_again()
             if leaps := self._jumps.look():
                 await self._clock_was_set(leaps)
@@ -468,13 +400,3 @@ class Scheduler:
     async def _try_all(self) -> None:
         with suppress(QueueError, PutRefused):  # The queue has told of it.
             await self._queue.retry(Selection(), self._given.clock())
-
-
-def _due(queued: QueuedMessage, now: float, destination: str = "") -> list[_Due]:
-    """What is to be tried of a message: what is due, and what is for a destination."""
-    return [
-        (one.index, one.recipient, one.attempts)
-        for one in queued.recipients
-        if one.state in WAITING
-        and (one.next_attempt <= now or one.destination == destination)
-    ]
