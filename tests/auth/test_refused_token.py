@@ -17,9 +17,15 @@ if TYPE_CHECKING:
 MESSAGE = b"n,,\x01auth=Bearer abc\x01\x01"
 
 
+class OddTokens(Odd):
+    """Says what scope it wants, too."""
+
+    token_scope = "mail"
+
+
 @pytest.mark.asyncio
 async def test_a_right_token_after_the_error_is_too_late() -> None:
-    odd = Odd(gives(Rejected("no")))
+    odd = OddTokens(gives(Rejected("no")))
     keeper = Gatekeeper(
         [cast("Authenticator", odd)],
         Lockout(LockoutRules()),
