@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from auth.test_keytab import SMTP, entry, keytab
 from peers.certificate import make_certificate
 from peers.service import COMMAND
 
@@ -24,12 +25,15 @@ def folder() -> Iterator[Path]:
     made.chmod(0o755)
     make_certificate(made, "relay.test")
     (made / "password").write_text("secret\n")
+    (made / "smtp.keytab").write_bytes(keytab(entry(SMTP)))
     (made / "sekisho.toml").write_text(
         'hostname = "relay.test"\ndata_dir = "data"\n'
         '[[listener]]\nname = "mx"\nrole = "mx"\nbind = ["127.0.0.1:25"]\n'
         '[tls]\ncertificate = "cert.pem"\nkey = "key.pem"\n'
         '[smarthost.out]\nservers = ["smtp://smtp.example.net:587"]\nusername = "us"\n'
         'password = { file = "password" }\n'
+        '[[authenticator]]\nkind = "kerberos"\nrealms = ["OWN.TEST"]\n'
+        'keytab = "smtp.keytab"\naddresses = ["{user}@own.test"]\n'
     )
     for file in made.iterdir():
         file.chmod(0o644)
@@ -53,7 +57,7 @@ def test_who_can_reach_all_lacks_nothing(folder: Path) -> None:
     assert port.startswith("ports below 1024 (25):")
 
 
-@pytest.mark.parametrize("file", ["key.pem", "cert.pem", "password"])
+@pytest.mark.parametrize("file", ["key.pem", "cert.pem", "password", "smtp.keytab"])
 def test_a_file_that_the_user_cannot_read_is_named(folder: Path, file: str) -> None:
     (folder / file).chmod(0o600)
     assert told(folder)[:2] == (0, [])  # Who asks, can.

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import msgspec
 
+from sekisho.app.authenticators import read_authorities_asked
 from sekisho.app.certificate import read_pair
 from sekisho.app.control import Refusal
+from sekisho.app.keytabs import read_keytabs_asked
 from sekisho.app.privileges import Owner, become, user_named
 from sekisho.config.load import load_config
 from sekisho.config.problems import ConfigErrors
@@ -95,10 +97,20 @@ def _files(config: Config, config_file: Path) -> Iterator[str]:
             read_pair(config.tls, config.listeners)
         except TlsFilesError as error:
             yield str(error)
+    yield from _asked(config)
     yield from _data(config.data_dir)
     folder = (config.sendmail.socket or config.data_dir / "-").parent
     if folder != config.data_dir and not _can(folder, os.W_OK | os.X_OK):
         yield f"{folder} cannot be written: [sendmail] socket is not moved at a reload"
+
+
+def _asked(config: Config) -> Iterator[str]:
+    """What authenticators read."""
+    for read in (read_authorities_asked, read_keytabs_asked):
+        try:
+            read(config)
+        except (Refusal, TlsFilesError) as error:
+            yield str(error)
 
 
 def _data(folder: Path) -> Iterator[str]:
