@@ -25,6 +25,8 @@ YES = Verified(Identity(NAME, "odd", "", 1))
 class OddTickets(Odd):
     """Takes tickets, and does at each step as it is told."""
 
+    asked: int
+
     def __init__(
         self, *steps: Fault, name: str = "odd", only: Sequence[Credential] = ()
     ) -> None:
