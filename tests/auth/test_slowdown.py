@@ -237,6 +237,26 @@ async def test_the_right_password_waits_once_and_is_known_from_then_on(
 
 
 @pytest.mark.asyncio
+async def test_a_stranger_does_not_learn_at_once_what_is_remembered(
+    keeper: Gatekeeper, clock: Clock, slept: Slept
+) -> None:
+    assert isinstance(await login(keeper), Verified)
+    attack(keeper.lockout, 10, clock.now)
+    stranger = replace(CONTEXT, client=ip_address("198.51.100.9"))
+    slept.go.clear()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(MAX_WAITING_OF_BLOCK):
+            group.create_task(login(keeper, password="wrong", context=stranger))
+        await asyncio.sleep(0.01)
+        # Right or wrong: it is not judged, and so there is nothing to count.
+        for password in (PASSWORD, "wrong"):
+            answer = await login(keeper, password=password, context=stranger)
+            assert isinstance(answer, Unavailable)
+        slept.go.set()
+    assert isinstance(await login(keeper), Verified)
+
+
+@pytest.mark.asyncio
 async def test_nobody_waits_while_all_is_calm(
     keeper: Gatekeeper, clock: Clock, slept: Slept
 ) -> None:

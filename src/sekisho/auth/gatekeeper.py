@@ -6,9 +6,9 @@ answers with a challenge or with `Verified`, `Rejected` or `Unavailable`.
 In this order, so that neither text nor time tells a client anything:
 
 1. the mechanism reads the exchange to its end, exactly (`mechanisms`, `sasl`);
-2. a success of the last minute counts if its generation is current (`memory`);
-3. strangers wait while the whole service is being guessed at (`slowdown`, `waits`);
+2. strangers wait while the whole service is being guessed at (`slowdown`, `waits`);
    what is no password, after step 5's authenticators;
+3. a success of the last minute counts if its generation is current (`memory`);
 4. clients of one block of addresses wait for one another (`turns`);
 5. whoever is locked out is `Rejected`, after the time of a wrong password; else the
    authenticators are asked, in order (`chain`);

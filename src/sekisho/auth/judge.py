@@ -118,11 +118,15 @@ class Judge:
     async def password(
         self, given: PasswordGiven, mechanism: str, client: IPAddress
     ) -> Answer:
-        """Judge a claim by password."""
+        """Judge a claim by password.
+
+        Strangers wait before the memory is asked: it would answer at once, and to those
+        who find no place to wait it would do so uncounted.
+        """
+        await self._wait(given.account, client)
         who = self._remembered(given, client)
         if isinstance(who, Identity):
             return self._verified(who, mechanism, client)
-        await self._wait(given.account, client)
         if self._lockout.exempts(client):
             # Nothing is counted, and all clients behind it would share one turn.
             return await self._by_chain(given, mechanism, client)
