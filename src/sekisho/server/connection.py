@@ -261,6 +261,7 @@ class Connection(asyncio.Protocol):
             listener.profile,
             now=self._services.ticks(),
             tls=tls_state(self._services, listener),
+            mechanisms=mechanisms(self._services, listener, self._client),
         )
         self._reception = Reception(
             self._services,
