@@ -151,6 +151,7 @@ def test_user_commands(config: Path, sekisho: Command) -> None:
         == 0
     )
     assert sekisho("user", "unlock", "--name", "ann@example.com", *options).code == 0
+    assert sekisho("user", "unlock", "--service", *options).code == 0
     assert sekisho("user", "unlock", *options).code == 2
     assert sekisho("user", "unlock", "--client", "no address", *options).code == 1
     assert sekisho("user", "remove", "ann@example.com", *options).code == 0

@@ -68,7 +68,11 @@ def service(
     }
     with RecordingSink() as world:
         settings = plain_settings(world.url)
-        settings["lockout"] = {"pair_failures": 1000, "block_failures": 1000}
+        settings["lockout"] = {
+            "pair_failures": 1000,
+            "block_failures": 1000,
+            "service_failures": 0,
+        }
         settings["authenticator"] = [
             {key: value for key, value in directory.items() if value is not None}
         ]

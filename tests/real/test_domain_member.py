@@ -120,7 +120,11 @@ def world() -> Iterator[RecordingSink]:
 def settings_for(domain: Domain, world: RecordingSink) -> Settings:
     controller = domain.controller
     settings = plain_settings(world.url)
-    settings["lockout"] = {"pair_failures": 1000, "block_failures": 1000}
+    settings["lockout"] = {
+        "pair_failures": 1000,
+        "block_failures": 1000,
+        "service_failures": 0,
+    }
     settings["authenticator"] = [
         {
             "kind": "kerberos",

@@ -33,6 +33,7 @@ SOURCES = {"many": "", "one": fresh_address()}
 @pytest.fixture
 def service(serve: Serve, sink: RecordingSink) -> Service:
     settings = plain_settings(sink.url)
+    settings["lockout"] = {"service_failures": 0}  # nor does a wait
     settings["workers"] = 0  # as many as cores, as most have it
     serving = serve(settings)
     serving.add_user(GUESSED, "another battery entirely")

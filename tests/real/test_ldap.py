@@ -64,7 +64,11 @@ def with_directory(slapd: Slapd, world: RecordingSink, **keys: Any) -> Settings:
     }
     settings = plain_settings(world.url)
     # The first failures of a test must not lock out the next one's.
-    settings["lockout"] = {"pair_failures": 1000, "block_failures": 1000}
+    settings["lockout"] = {
+        "pair_failures": 1000,
+        "block_failures": 1000,
+        "service_failures": 0,
+    }
     settings["authenticator"] = [directory, {"kind": "local"}]
     settings["grant"] = [{"name": "scanners", "who": ["group:Scanner Team"]}]
     return settings

@@ -235,6 +235,8 @@ def _add_accounts(service: Service) -> None:
 def _settings(peers: Peers) -> Settings:
     settings = plain_settings(peers.world.url)
     settings["workers"] = 1
+    # Hundreds of probes in a minute are an attack: test_guessing.py has its wait.
+    settings["lockout"] = {"service_failures": 0}
     settings["domains"][TENANT] = {"route": peers.world.url}
     tables = [*_local_tables(peers), *_token_tables(peers), *_domain_tables(peers)]
     settings["authenticator"] = tables
