@@ -8,6 +8,8 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from config.loader import Loader
+from sekisho.app.wiring import lockout_rules
+from sekisho.auth.lockout import LockoutRules
 from sekisho.config import values
 from sekisho.config.bounds import AllBounds, SessionBounds
 from sekisho.config.fields import SocketAddress
@@ -386,3 +388,28 @@ def test_bounds_of_a_listener_come_before_those_of_the_service(load: Loader):
 def test_port_0_may_be_given_as_often_as_wanted(load: Loader):
     config = load(MX + MX.replace('"mx"\nrole', '"mx 2"\nrole'))
     assert config.listeners[1].bind == (SocketAddress(ip_address("127.0.0.1"), 0),)
+
+
+# -- lockout --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "well", "beyond"),
+    [
+        ("service_failures", (0, 1, 1_000_000), (-1, 1_000_001)),
+        ("service_delay_seconds", (0.1, 30), (0, 30.1)),
+    ],
+)
+def test_the_wait_of_strangers_is_bounded_and_can_be_switched_off(
+    load: Loader, key: str, well: tuple[float, ...], beyond: tuple[float, ...]
+):
+    for value in well:
+        config = load(f"[lockout]\n{key} = {value}\n")
+        assert getattr(lockout_rules(config), key) == value
+    for value in beyond:
+        (problem,) = load.problems(f"[lockout]\n{key} = {value}\n")
+        assert problem.line == 3
+
+
+def test_the_rules_of_lockout_are_those_of_the_file(load: Loader):
+    assert lockout_rules(load()) == LockoutRules()
