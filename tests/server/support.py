@@ -24,6 +24,7 @@ from sekisho.app.wiring import (
     gatekeeper,
     listener_context,
     new_id,
+    roster,
     unix_seconds,
 )
 from sekisho.auth.accounts import AccountStore, NewAccount
@@ -275,7 +276,9 @@ async def open_house(
         )
         closing.push_async_callback(queue.close)
         seen = Seen(HostFacts())
-        papers = Papers(gatekeeper(config, accounts, seen, closing))
+        authenticators = roster(config, accounts, closing)
+        await authenticators.take(config)
+        papers = Papers(gatekeeper(config, authenticators, seen))
         events: list[Event] = []
         accepted: list[Message] = []
         fatal: list[str] = []
