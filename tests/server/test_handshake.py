@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from sekisho.observe.events import SessionClosed, TlsFailed, TlsStarted
+from sekisho.server.connection import Stage
 from server.conftest import Run
-from server.support import Client, House, TlsClient, a_house, open_house
+from server.support import Client, House, TlsClient, a_house, open_house, until
 
 BOTH = pytest.mark.parametrize("door", ["submission", "smtps"])
 PROXIED = a_house(
@@ -23,6 +24,8 @@ async def at_handshake(house: House, door: str) -> Client:
     if door == "submission":
         await client.say("EHLO c.test")
         await client.say("STARTTLS")
+    connections = house.listeners._connections
+    await until(lambda: any(one._stage is Stage.HANDSHAKE for one in connections))
     return client
 
 
