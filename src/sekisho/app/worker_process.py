@@ -28,6 +28,7 @@ from sekisho.app.orders import (
     Stop,
     unpack,
 )
+from sekisho.app.scheduling import work_in_batches
 from sekisho.app.watch import Place
 from sekisho.app.worker import EXIT_FAILED, Worker
 from sekisho.auth.account import AccountError
@@ -145,6 +146,7 @@ def main() -> int:
     channel, log_lock = map(int, sys.argv[1:3])
     for inherited in (channel, log_lock):
         os.set_inheritable(inherited, False)  # noqa: FBT003 - the library's signature
+    work_in_batches()
     map_large_pieces()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(_run(channel, log_lock))
