@@ -38,7 +38,7 @@ check: install
 
 test: install
 	bash .ci/peers
-	$(BIN)/pytest -n $(WORKERS) -m "not deep" --cov --cov-report=
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not deep" --cov --cov-report=
 	$(BIN)/coverage report --include="$(PURE)" --fail-under=100 --skip-covered
 	$(BIN)/coverage report --fail-under=85 --skip-covered --format=total
 

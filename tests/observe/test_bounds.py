@@ -165,6 +165,7 @@ async def test_slow_and_many_scrapers_are_bounded(
             writer.write(b"GET /met")
             readers.append(reader)
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        stack.push_async_callback(writer.wait_closed)
         stack.callback(writer.close)
         assert await asyncio.wait_for(reader.read(), 0.2) == b""
         for slow in readers:

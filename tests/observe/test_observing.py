@@ -221,6 +221,7 @@ async def asked(port: int, request: bytes) -> bytes:
     writer.write_eof()
     answer = await reader.read()
     writer.close()
+    await writer.wait_closed()
     return answer
 
 
