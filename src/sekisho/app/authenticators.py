@@ -67,7 +67,7 @@ def _local(table: AuthenticatorTable, given: Workshop) -> Authenticator:
 
 def _oidc(table: AuthenticatorTable, given: Workshop) -> Authenticator:
     # Here, as most services have none: an HTTP client is a tenth of a start.
-    from sekisho.app.token_authenticators import build_oidc  # noqa: PLC0415
+    from sekisho.app.token_authenticators import build_oidc  # noqa: PLC0415 - see above
 
     return build_oidc(cast("Oidc", table), given.clock, given.closing)
 
@@ -87,20 +87,20 @@ def _certificate(table: AuthenticatorTable, given: Workshop) -> Authenticator:
 
 def _ldap(table: AuthenticatorTable, given: Workshop) -> Authenticator:
     # Imported here: reading LDAP's messages is nothing that every command needs.
-    from sekisho.app.directories import build_ldap  # noqa: PLC0415
+    from sekisho.app.directories import build_ldap  # noqa: PLC0415 - see above
 
     return build_ldap(cast("Ldap", table), given)
 
 
 def _kerberos(table: AuthenticatorTable, given: Workshop) -> Authenticator:
     # Imported here, like the one below: few services have it.
-    from sekisho.app.tickets import build_kerberos  # noqa: PLC0415
+    from sekisho.app.tickets import build_kerberos  # noqa: PLC0415 - see above
 
     return build_kerberos(cast("Kerberos", table), given)
 
 
 def _winbind(table: AuthenticatorTable, given: Workshop) -> Authenticator:
-    from sekisho.app.tickets import build_winbind  # noqa: PLC0415
+    from sekisho.app.tickets import build_winbind  # noqa: PLC0415 - as above
 
     return build_winbind(cast("Winbind", table), given)
 

@@ -73,7 +73,7 @@ class Member:
                 ours.close()
                 raise
         member = cls(number, process)
-        member._channel = Channel[Report](ours, Report, member._heard, member._gone)  # type: ignore[arg-type]
+        member._channel = Channel[Report](ours, Report, member._heard, member._gone)  # pyright: ignore[reportArgumentType] - a union is no type to it
         return member
 
     @property

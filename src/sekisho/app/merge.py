@@ -60,25 +60,25 @@ def row(do: str) -> Merge:
     return MERGES[do]
 
 
-def _first(answers: _Answers, arguments: Arguments) -> Any:  # noqa: ANN401
+def _first(answers: _Answers, arguments: Arguments) -> Any:  # noqa: ANN401 - JSON
     del arguments
     return answers[0]
 
 
-def _by_id(answers: _Answers, arguments: Arguments) -> Any:  # noqa: ANN401
+def _by_id(answers: _Answers, arguments: Arguments) -> Any:  # noqa: ANN401 - JSON
     """Ids begin with the time: their order is that of arrival."""
     rows = [one for answer in answers for one in answer]
     limit = page_size(arguments, DEFAULT_LIST)
     return sorted(rows, key=lambda one: one["id"])[:limit]
 
 
-def _every(answers: _Answers, arguments: Arguments) -> Any:  # noqa: ANN401
+def _every(answers: _Answers, arguments: Arguments) -> Any:  # noqa: ANN401 - JSON
     del arguments
     rows = [one for answer in answers for one in answer]
     return [one for place, one in enumerate(rows) if one not in rows[:place]]
 
 
-def _sums(answers: _Answers, arguments: Arguments) -> Any:  # noqa: ANN401
+def _sums(answers: _Answers, arguments: Arguments) -> Any:  # noqa: ANN401 - JSON
     """Add up what is an amount, in whatever depth; ages and moments are no amounts."""
     del arguments
     total: dict[str, Any] = {}
@@ -105,7 +105,7 @@ def _add(total: dict[str, Any], one: dict[str, Any]) -> None:
             total[key] = before + value
 
 
-def _by_destination(answers: _Answers, arguments: Arguments) -> Any:  # noqa: ANN401
+def _by_destination(answers: _Answers, arguments: Arguments) -> Any:  # noqa: ANN401 - JSON
     del arguments
     found: dict[str, dict[str, Any]] = {}
     for answer in answers:
@@ -116,13 +116,13 @@ def _by_destination(answers: _Answers, arguments: Arguments) -> Any:  # noqa: AN
     return sorted(found.values(), key=lambda one: -one["recipients"])
 
 
-def _joined(before: Any, value: Any) -> Any:  # noqa: ANN401
+def _joined(before: Any, value: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(value, int) and before is not None:
         return before + value
     return max(before, value) if before and value else before or value
 
 
-def _timeline(answers: _Answers, arguments: Arguments) -> Any:  # noqa: ANN401
+def _timeline(answers: _Answers, arguments: Arguments) -> Any:  # noqa: ANN401 - JSON
     """The newest messages by their first event, each with its events by time."""
     limit = page_size(arguments, DEFAULT_TRACE)
     groups: dict[str, list[Any]] = {}

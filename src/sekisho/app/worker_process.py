@@ -46,7 +46,7 @@ class WorkerProcess:
         self._started = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._start: tuple[Start, list[socket.socket]] | None = None
-        self._channel = Channel[Order](end, Order, self._heard, self._stop)  # type: ignore[arg-type]
+        self._channel = Channel[Order](end, Order, self._heard, self._stop)  # pyright: ignore[reportArgumentType] - a union is no type to it
 
     async def run(self) -> int:
         """Be a worker, from the first order to the last.

@@ -8,9 +8,8 @@ lock while it works.
 
 The threads give way to mail (`_Pace`): a hash that took longer than its work was
 beside somebody who wanted the core, and after it the thread rests for twice as long.
-So guessers take a sixth of a busy core, and all of an idle one. A lower priority of
-the thread would do it, too, but for the interpreter lock: a thread that has it and is
-not let run stops the loop.
+So guessers take a sixth of a busy core, and all of an idle one. Why no lower priority
+does it: ``docs/decisions/0021-guessing-makes-room-for-mail.md``.
 
 Whoever is `expected` (has signed in from there before) has a lane of his own, and does
 not wait behind strangers who guess.

@@ -128,7 +128,7 @@ def list_entry_anyway(
 
 def _shown_state(value: object) -> str:
     try:
-        return _SHOWN[State(value)]  # type: ignore[arg-type]
+        return _SHOWN[State(value)]
     except ValueError:
         return f"unreadable ({value!r:.20})"
 
@@ -139,6 +139,6 @@ def _number(value: object) -> int:
 
 def _moment_or_never(value: object) -> datetime:
     try:
-        return datetime.fromtimestamp(float(value), UTC)  # type: ignore[arg-type]
+        return datetime.fromtimestamp(float(value), UTC)  # pyright: ignore[reportArgumentType] - SQLite has a number there
     except (TypeError, ValueError, OverflowError, OSError):
         return datetime.fromtimestamp(0, UTC)

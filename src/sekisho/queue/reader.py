@@ -279,7 +279,7 @@ class QueueReader:
         for row in lenient_message(self._connection, seq):
             recipients = lenient_recipients(self._connection, seq)
             try:
-                yield list_entry(cast("MessageRow", row), recipients)  # type: ignore[arg-type]
+                yield list_entry(cast("MessageRow", row), recipients)
             except (TypeError, ValueError, OverflowError, OSError):
                 yield list_entry_anyway(row, recipients)
 
