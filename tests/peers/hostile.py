@@ -17,8 +17,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from types import TracebackType
-from typing import Self
+
+from peers.listening import Listening
 
 _SUBJECT = re.compile(rb"(?m)^Subject: (\S+)\r$")
 _PIECE = b"x" * 65_536
@@ -262,7 +262,7 @@ class _Talk:
         self.stream.sendall(b"".join(line + b"\r\n" for line in lines))
 
 
-class HostileHost:
+class HostileHost(Listening):
     """Listens from `__enter__` to `__exit__`; `become_well` ends the faults.
 
     Args:
@@ -282,6 +282,7 @@ class HostileHost:
         refuses: Callable[[bytes], bool] = lambda _: False,
         port: int = 0,
     ) -> None:
+        super().__init__(port=port)
         self.refuses = refuses
         self.ledger = Ledger()
         self.lock = threading.Lock()
@@ -289,10 +290,6 @@ class HostileHost:
         self.pours: list[int] = []
         self._faults = faults
         self._well = False
-        self._streams: set[socket.socket] = set()
-        self._threads: list[threading.Thread] = []
-        self._listening = socket.create_server(("127.0.0.1", port), backlog=64)
-        self.url = f"smtp://127.0.0.1:{self._listening.getsockname()[1]}"
 
     def become_well(self) -> None:
         """From the next connection on there is no fault."""
@@ -310,45 +307,10 @@ class HostileHost:
         with self.lock:
             return min(self._faults, key=lambda one: self.ledger.struck[one.name])
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                stream, _ = self._listening.accept()
-            except OSError:
-                return
-            self._streams.add(stream)
-            talk = _Talk(self, stream, self._fault())
-            thread = threading.Thread(target=self._talk, args=(talk,), daemon=True)
-            self._threads.append(thread)
-            thread.start()
-
-    def _talk(self, talk: _Talk) -> None:
-        with talk.stream, contextlib.suppress(OSError, Struck):
-            talk.run()
-        self._streams.discard(talk.stream)
-
-    def __enter__(self) -> Self:
-        """Listen."""
-        thread = threading.Thread(target=self._accept, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close everything and wait for the threads."""
-        with contextlib.suppress(OSError):
-            self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-        for stream in list(self._streams):
-            with contextlib.suppress(OSError):
-                stream.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(5)
+    def talk(self, stream: socket.socket) -> None:
+        """Take mail until the connection's fault strikes."""
+        with contextlib.suppress(Struck):
+            _Talk(self, stream, self._fault()).run()
 
 
 class FullBacklog:

@@ -5,16 +5,13 @@ end at CRLF, and what is on the wire is kept as it came, so that a test can look
 bare newline or a second message in the octets themselves.
 """
 
-import contextlib
 import re
 import socket
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
+from peers.listening import Listening
 from peers.process import wait_for
 
 _BARE_NEWLINE = re.compile(rb"(?<!\r)\n|\r(?!\n)")
@@ -175,7 +172,7 @@ class _Talk:
         self._say(instead or b"250 2.0.0 taken")
 
 
-class RecordingSink:
+class RecordingSink(Listening):
     """Listens from `__enter__` to `__exit__`.
 
     Args:
@@ -195,20 +192,11 @@ class RecordingSink:
         extensions: tuple[bytes, ...] = (b"PIPELINING", b"8BITMIME"),
         answer: Answer = lambda _: None,
     ) -> None:
-        self.address = address
+        super().__init__(address, port)
         self.extensions = extensions
         self.answer = answer
         self.messages: list[Received] = []
         self.connections: list[Connection] = []
-        self._streams: list[socket.socket] = []
-        self._threads: list[threading.Thread] = []
-        self._listening = socket.create_server((address, port), backlog=64)
-        self.port = int(self._listening.getsockname()[1])
-
-    @property
-    def url(self) -> str:
-        """The route that leads here; it offers no STARTTLS."""
-        return f"smtp://{self.address}:{self.port}"
 
     def octets(self) -> bytes:
         """All that ever came, connection after connection."""
@@ -240,44 +228,6 @@ class RecordingSink:
 
         return wait_for(f"{part!r} at the sink", look, seconds)
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                stream, _ = self._listening.accept()
-            except OSError:
-                return
-            self._streams.append(stream)
-            thread = threading.Thread(target=self._talk, args=(stream,), daemon=True)
-            self._threads.append(thread)
-            thread.start()
-
-    def _talk(self, stream: socket.socket) -> None:
-        with stream, contextlib.suppress(OSError):
-            _Talk(self, stream).run()
-
-    def __enter__(self) -> Self:
-        """Listen."""
-        thread = threading.Thread(target=self._accept, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close everything and wait for the threads."""
-        self.close()
-
-    def close(self) -> None:
-        """Go away: from now on connections are refused."""
-        with contextlib.suppress(OSError):
-            self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-        for stream in self._streams:
-            with contextlib.suppress(OSError):
-                stream.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(5)
+    def talk(self, stream: socket.socket) -> None:
+        """Take what comes; no STARTTLS is offered."""
+        _Talk(self, stream).run()
