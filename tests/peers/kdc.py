@@ -10,27 +10,13 @@ import pytest
 
 from peers.loopback import free_port
 from peers.process import Process, run, wait_for
+from peers.realm import krb5_conf
 
 REALM = "OWN.TEST"
 SERVICE = "smtp/relay.test"
 ALICE, ALICE_PASSWORD = "alice", "correct horse battery"
 BOB, BOB_PASSWORD = "bob", "another battery entirely"
 
-_KRB5 = """\
-[libdefaults]
-    default_realm = {realm}
-    dns_lookup_kdc = false
-    dns_lookup_realm = false
-    dns_canonicalize_hostname = false
-    rdns = false
-    udp_preference_limit = 1
-    kdc_timeout = 2
-    max_retries = 1
-[realms]
-    {realm} = {{
-        kdc = 127.0.0.1:{port}
-    }}
-"""
 _KDC = """\
 [kdcdefaults]
     kdc_listen = 127.0.0.1:{port}
@@ -64,7 +50,7 @@ class Kdc:
         self.port = free_port()
         self.krb5_conf = folder / "krb5.conf"
         self.keytab = folder / "smtp.keytab"
-        self.krb5_conf.write_text(_KRB5.format(realm=REALM, port=self.port))
+        self.krb5_conf.write_text(krb5_conf(REALM, f"127.0.0.1:{self.port}"))
         kdc_conf = folder / "kdc.conf"
         kdc_conf.write_text(
             _KDC.format(realm=REALM, port=self.port, folder=folder.resolve())

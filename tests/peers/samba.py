@@ -18,6 +18,7 @@ from peers.certificate import make_certificate
 from peers.loopback import fresh_address
 from peers.namespace import require_program
 from peers.process import Finished, Process, run, wait_for
+from peers.realm import krb5_conf
 
 REALM, DOMAIN = "AD.TEST", "AD"
 BASE = "DC=ad,DC=test"
@@ -28,23 +29,7 @@ DAVE, DAVE_PASSWORD = "dave", "D4ve-of-the-domain!"
 GROUPS = f"OU=relay,{BASE}"
 PRINCIPAL = "smtp/relay.test"
 _PIPES = "/run/samba/winbindd"
-_KRB5 = """\
-[libdefaults]
-    default_realm = {realm}
-    dns_lookup_kdc = false
-    dns_lookup_realm = false
-    dns_canonicalize_hostname = false
-    rdns = false
-    udp_preference_limit = 1
-    kdc_timeout = 2
-    max_retries = 1
-[realms]
-    {realm} = {{
-        kdc = {address}:88
-    }}
-[domain_realm]
-    relay.test = {realm}
-"""
+_DOMAIN_REALM = f"[domain_realm]\n    relay.test = {REALM}\n"
 
 
 def where_pipes_are(folder: Path) -> list[str]:
@@ -93,7 +78,9 @@ class DomainController:
         )
         self._people()
         self.krb5_conf = folder / "krb5.conf"
-        self.krb5_conf.write_text(_KRB5.format(realm=REALM, address=self.address))
+        self.krb5_conf.write_text(
+            krb5_conf(REALM, f"{self.address}:88") + _DOMAIN_REALM
+        )
         self.keytab = folder / "smtp.keytab"
         self.process = self._process()
 
