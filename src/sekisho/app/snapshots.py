@@ -13,8 +13,12 @@ import apsw
 
 from sekisho.app.control import Refusal
 from sekisho.queue.bodies import fsync_folder
+from sekisho.queue.schema import copy_pages
+from sekisho.queue.sqlite import connect
 
 _WAIT_MILLISECONDS = 5000
+_ALL_AT_ONCE = -1
+"""Pages a step: these files are small, and one step sees one state."""
 
 
 def take_snapshot(source: Path, target: Path) -> None:
@@ -57,15 +61,10 @@ def put_back(snapshot: Path, target: Path) -> None:
 
 
 def _copy_pages(source: Path, target: Path) -> None:
-    old = apsw.Connection(str(source), flags=apsw.SQLITE_OPEN_READWRITE)
+    old = connect(str(source), apsw.SQLITE_OPEN_READWRITE)
     try:
         old.set_busy_timeout(_WAIT_MILLISECONDS)
-        new = apsw.Connection(str(target), flags=apsw.SQLITE_OPEN_READWRITE)
-        try:
-            with new.backup("main", old, "main") as backup:
-                backup.step()
-        finally:
-            new.close()
+        copy_pages(old, target, _ALL_AT_ONCE, lambda _left, _pages: None)
     finally:
         old.close()
 

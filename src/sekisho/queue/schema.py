@@ -133,12 +133,12 @@ def open_keeper(path: Path) -> Connection:
 def copy_pages(
     source: Connection, target: Path, step: int, told: Callable[[int, int], None]
 ) -> None:
-    """Copy what a read transaction sees into a new file, some pages at a time.
+    """Copy a file into a new one, some pages at a time.
 
     Args:
-        source: In a transaction.
-        target: Not there yet.
-        step: So many pages at a time.
+        source: In a read transaction, where it takes more than one step.
+        target: Empty, or not there yet.
+        step: So many pages at a time; all, where it is negative.
         told: Called after each step: pages left, pages in all.
 
     """
