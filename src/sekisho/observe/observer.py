@@ -55,11 +55,8 @@ class Observer:
         else:
             log.emit(event, now)
         kind = type(event)
-        if (
-            self._has_timeline[kind]
-            if kind in self._has_timeline
-            else self._learn(kind)
-        ):
+        known = self._has_timeline.get(kind)
+        if self._learn(kind) if known is None else known:
             self._timeline.add(line)
 
     def _learn(self, kind: type[Event]) -> bool:
