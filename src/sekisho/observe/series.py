@@ -11,6 +11,7 @@ under the label ``other``.
 import time
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from math import inf
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -19,6 +20,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString  # pyright: ignore[reportUnknownVariableType] - untyped there
 
 MAX_LABEL_SETS = 500
 """Series of one metric."""
@@ -103,9 +105,9 @@ class Distribution(Collector):
         """Give the library all of it; each bucket holds those below it, too."""
         counts, total = list(self._counts), self._sum
         so_far, buckets = 0, list[tuple[str, float]]()
-        for bound, count in zip((*self._buckets, "+Inf"), counts, strict=True):
+        for bound, count in zip((*self._buckets, inf), counts, strict=True):
             so_far += count
-            buckets.append((bound if isinstance(bound, str) else f"{bound}", so_far))
+            buckets.append((floatToGoString(bound), so_far))
         family = HistogramMetricFamily(self._name, self._says)
         family.add_metric([], buckets, total)
         yield family
