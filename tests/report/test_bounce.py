@@ -17,6 +17,7 @@ from sekisho.model.envelope import BodyKind, Envelope, Notify, Recipient, Ret
 from sekisho.model.ids import MessageId, new_message_id
 from sekisho.model.outcome import Cause, Deferred, Delivered, Failed
 from sekisho.model.reply import reply
+from sekisho.model.text import Language
 from sekisho.report.bounce import (
     MAX_RETURNED_HEADER,
     MAX_RETURNED_MESSAGE,
@@ -31,7 +32,7 @@ from sekisho.report.case import (
     WholeMessage,
 )
 from sekisho.report.clean import MAX_REPLY_LINES
-from sekisho.report.texts import TEXTS, Advice, Kind, Language
+from sekisho.report.texts import TEXTS, Advice, Kind
 
 HEADER = b"From: a@own.example\r\nSubject: hello\r\nMessage-ID: <1@own.example>\r\n\r\n"
 SENDER = Address("alice", "own.example")

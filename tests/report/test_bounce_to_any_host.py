@@ -7,9 +7,10 @@ import pytest
 from replacing import replace
 from report.test_bounce import CASE, HEADER, octets, parsed, words
 from sekisho.model.envelope import BodyKind
+from sekisho.model.text import Language
 from sekisho.report.bounce import bounce
 from sekisho.report.case import Report, WholeMessage
-from sekisho.report.texts import TEXTS, Language
+from sekisho.report.texts import TEXTS
 from sekisho.wire.mime import converted
 from sekisho.wire.mime_plan import Target
 

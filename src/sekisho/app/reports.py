@@ -11,6 +11,7 @@ from sekisho.model.decision import Decision
 from sekisho.model.envelope import Notify, Recipient
 from sekisho.model.ids import MessageId
 from sekisho.model.message import Message
+from sekisho.model.text import Language
 from sekisho.policy.admission import admit_report
 from sekisho.queue.bodies import BodyFiles
 from sekisho.report.bounce import bounce
@@ -22,7 +23,7 @@ from sekisho.report.case import (
     Original,
     WholeMessage,
 )
-from sekisho.report.texts import Kind, Language
+from sekisho.report.texts import Kind
 from sekisho.wire.header import header_end
 
 MAX_HEADER_BYTES = 256 * 1024

@@ -38,10 +38,10 @@ from sekisho.delivery.mx import OwnHost
 from sekisho.model.identity import Identity
 from sekisho.model.ids import MessageId, new_message_id
 from sekisho.model.rules import IPAddress, Role, TlsMode
+from sekisho.model.text import Language
 from sekisho.net.dns import DnsOptions, DnsResolver
 from sekisho.net.tls import opportunistic_context, verifying_context
 from sekisho.queue.bodies import BodyFiles
-from sekisho.report.texts import Language
 from sekisho.scheduler.options import Patience, SchedulerOptions
 from sekisho.scheduler.schedule import RetryRule
 from sekisho.server.services import ListenerContext

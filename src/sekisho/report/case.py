@@ -8,7 +8,8 @@ from sekisho.model.content import Content
 from sekisho.model.envelope import BodyKind, Envelope, Recipient
 from sekisho.model.ids import MessageId
 from sekisho.model.outcome import Outcome
-from sekisho.report.texts import Kind, Language
+from sekisho.model.text import Language
+from sekisho.report.texts import Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-
-class Language(Enum):
-    """In which language a report is written; the value is its tag (RFC 5646)."""
-
-    ENGLISH = "en"
-    JAPANESE = "ja"
+from sekisho.model.text import Language
 
 
 class Kind(Enum):
