@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from peers.loopback import free_port
@@ -73,7 +74,17 @@ class SmtpSink:
         def whole() -> bool:
             self.process.assert_alive()
             found = self.messages()
-            return len(found) >= count and all(found)
+            return len(found) >= count and not self._writing()
 
         wait_for(f"{count} messages at smtp-sink", whole, seconds)
         return self.messages()
+
+    def _writing(self) -> bool:
+        """Whether it has a dump open: the 250 goes out before the file is closed."""
+        opened: set[str] = set()
+        for each in Path(f"/proc/{self.process.running.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed since it was listed
+                opened.add(str(each.readlink()))
+        return any(
+            str(dump.resolve()) in opened for dump in self.folder.glob("message.*")
+        )
