@@ -23,6 +23,8 @@ IN_FLIGHT = 20
 """Connections to one next host at once, of all workers: each with a transaction."""
 WINDOW_SECONDS = 0.05
 """What was delivered so long ago may not be on record yet."""
+SLOWEST_RATE = 100
+"""Messages a second that must leave at least, once nobody kills any more."""
 SENDER = "a@outside.test"
 
 
@@ -112,7 +114,9 @@ def kill_rounds(serve: Serve, sink: RecordingSink, rounds: int) -> Figures:
         acknowledged.update(load.acknowledged)
         if service.process.running.poll() is not None:
             service.start()
-    wait_for("an empty queue", lambda: service.queue() == [], seconds=60)
+    # Many rounds leave a crowd, and the sink of this test takes some hundred a second.
+    seconds = 60 + len(acknowledged) / SLOWEST_RATE
+    wait_for("an empty queue", lambda: service.queue() == [], seconds=seconds)
     arrived = [
         line.removeprefix(b"Subject: ").decode()
         for message in sink.messages
