@@ -1,0 +1,131 @@
+"""A lab server: a loopback port, and sessions behind it."""
+
+import asyncio
+import socket
+from collections import deque
+from contextlib import suppress
+from ipaddress import ip_address
+from types import TracebackType
+from typing import Self
+
+from sekisho.audit.lab.certificate import server_context
+from sekisho.audit.lab.door import Door
+from sekisho.audit.lab.manners import Manners
+from sekisho.audit.lab.session import MAX_SESSION_SECONDS, Delivered, LabSession
+from sekisho.audit.lab.sound import DOMAIN
+from sekisho.audit.lab.verbs import converse
+
+MAX_SESSIONS = 100
+MAX_KEPT_MESSAGES = 1000
+
+
+class NotLoopbackError(ValueError):
+    """A flawed server must be reachable from this machine alone."""
+
+
+class LabServer:
+    """Listens between `start` and `close`, or within ``async with``.
+
+    Attributes:
+        port: Where it listens, once started.
+        delivered: What was taken, newest last.
+
+    """
+
+    def __init__(
+        self,
+        manners: Manners,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        implicit_tls: bool = False,
+    ) -> None:
+        if not ip_address(host).is_loopback:
+            raise NotLoopbackError(f"{host} is no loopback address")
+        self.port = port
+        self.delivered: deque[Delivered] = deque(maxlen=MAX_KEPT_MESSAGES)
+        self._manners = manners
+        self._host = host
+        self._implicit_tls = implicit_tls
+        self._came = asyncio.Condition()
+        self._sessions: set[asyncio.Task[None]] = set()
+        self._accepting: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: The port is taken.
+
+        """
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        listener = socket.create_server((self._host, self.port), family=family)
+        listener.settimeout(0)
+        self.port = listener.getsockname()[1]
+        self._accepting = asyncio.create_task(self._accept(listener))
+
+    async def close(self) -> None:
+        """Stop listening, and end all sessions."""
+        tasks = [*self._sessions, *filter(None, [self._accepting])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def __aenter__(self) -> Self:
+        """Start."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close."""
+        await self.close()
+
+    async def arrived(self, token: str, seconds: float = 0.2) -> bool:
+        """Whether a message for a foreign mailbox with the token in it was taken."""
+        async with self._came:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._came.wait_for(lambda: self._has(token.encode()))
+            return self._has(token.encode())
+
+    def _has(self, token: bytes) -> bool:
+        return any(
+            token in mailbox and not mailbox.lower().endswith(b"@" + DOMAIN)
+            for message in self.delivered
+            for mailbox in message.mailboxes
+        )
+
+    async def _deliver(self, message: Delivered) -> None:
+        async with self._came:
+            self.delivered.append(message)
+            self._came.notify_all()
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        with listener:
+            while True:
+                client, peer = await loop.sock_accept(listener)
+                if len(self._sessions) >= MAX_SESSIONS:
+                    client.close()
+                    continue
+                task = asyncio.create_task(self._serve(client, str(peer[0])))
+                self._sessions.add(task)
+                task.add_done_callback(self._sessions.discard)
+
+    async def _serve(self, client: socket.socket, peer: str) -> None:
+        door = Door(client)
+        session = LabSession(self._manners, door, peer, self._deliver, server_context)
+        try:
+            async with asyncio.timeout(MAX_SESSION_SECONDS):
+                if self._implicit_tls:
+                    await door.handshake(server_context())
+                await converse(session)
+        except (OSError, TimeoutError):
+            pass  # gone, or no TLS: nothing is left to say
+        finally:
+            door.close()
