@@ -85,6 +85,11 @@ class Place:
         """The worst of it; undecided where nothing could be asked."""
         return worst(one.verdict for one in self.findings) or Verdict.UNDECIDED
 
+    @property
+    def counts(self) -> Mapping[Verdict, int]:
+        """How many of each verdict, the worst first, zeros too."""
+        return _counts(one.verdict for one in self.findings)
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -121,8 +126,7 @@ class Document:
     @property
     def counts(self) -> Mapping[Verdict, int]:
         """How many of each verdict, the worst first, zeros too."""
-        counted = Counter(finding.verdict for _, finding in self.findings)
-        return {verdict: counted[verdict] for verdict in Verdict}
+        return _counts(finding.verdict for _, finding in self.findings)
 
     @property
     def worst(self) -> Verdict | None:
@@ -141,6 +145,11 @@ class Document:
             for (_, verdict), seen in groups.items()
         ]
         return tuple(sorted(subjects, key=_badness))
+
+
+def _counts(verdicts: Iterable[Verdict]) -> Mapping[Verdict, int]:
+    counted = Counter(verdicts)
+    return {verdict: counted[verdict] for verdict in Verdict}
 
 
 def _badness(subject: Subject) -> tuple[int, int, str]:

@@ -21,6 +21,7 @@ from sekisho.audit.reports.text import (
     IN_ORDER,
     NOT_IN_ORDER,
     change_text,
+    counted,
     when,
     where,
 )
@@ -100,12 +101,7 @@ def _ports(told: Document) -> Html:
 
 
 def _port(told: Document, place: Place) -> Html:
-    verdicts = [one.verdict for one in place.findings]
-    counts = " · ".join(
-        f"{verdicts.count(verdict)} {told.say(words.VERDICTS[verdict])}"
-        for verdict in Verdict
-        if verdict in verdicts
-    )
+    counts = counted(told, place.counts)
     parts = [
         tag("h3", _badge(told, place.worst), " ", tag("bdi", where(place))),
         tag("p", counts or told.say(words.NOT_ASKED), class_="meta"),

@@ -3,6 +3,8 @@
 Brief is one line a finding that is not in order, and the count.
 """
 
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.text import Text as Styled
 
@@ -56,11 +58,12 @@ def text(
     return written(page.console)
 
 
-def counted(told: Document) -> str:
+def counted(told: Document, counts: Mapping[Verdict, int]) -> str:
     """How many of each verdict there are, those with none left out."""
+    said = {one: told.say(words.VERDICTS[one]) for one in counts}
     return ", ".join(
-        f"{count} {told.say(words.VERDICTS[verdict])}"
-        for verdict, count in told.counts.items()
+        told.say(words.COUNT, count=count, verdict=said[verdict])
+        for verdict, count in counts.items()
         if count
     )
 
@@ -96,12 +99,12 @@ class _Page:
 
     def ports(self) -> None:
         told = self.told
-        heads = (words.VERDICT, words.PORT, words.SERVICE, words.FINDINGS)
+        heads = (words.VERDICT, words.PORT, words.SERVICE)
         rows = [
             Ranked(one.worst, (where(one), one.service, str(len(one.findings))))
             for one in told.places
         ]
-        said = (*(told.say(one) for one in heads[:3]), "#")
+        said = (*(told.say(one) for one in heads), "#")
         self.console.print(ranked_table(said, rows, told.language))
         for place in told.places:
             for note in place.notes:
@@ -179,7 +182,7 @@ class _Page:
         if not told.complete:
             self.line(Styled(told.say(words.INCOMPLETE), "bold yellow"))
         style = STYLES[told.worst or Verdict.UNDECIDED]
-        counts = f": {counted(told)}" if told.worst else ""
+        counts = f": {counted(told, told.counts)}" if told.worst else ""
         self.line(Styled(f"{told.say(words.HEADLINES[told.worst])}{counts}", style))
 
 
