@@ -127,12 +127,14 @@ def _subject(told: Document, subject: Subject) -> Html:
     severity = told.say(words.SEVERITIES[row.severity])
     meta = f"{row.id} · {told.say(words.SEVERITY)}: {severity} · {group}"
     seen = [_found(told, place, finding) for place, finding in subject.seen]
+    # What is undecided gives no reason to change anything.
+    proved = subject.verdict is not Verdict.UNDECIDED
     return tag(
         "article",
         tag("h3", _badge(told, subject.verdict), " ", row.title),
         tag("p", meta, class_="meta"),
         *seen,
-        _explained(told, subject),
+        *([_explained(told, subject)] if proved else []),
         class_=_class(subject.verdict),
         id=f"{row.id}-{subject.verdict.value}",
     )
@@ -176,12 +178,9 @@ def _in_order(told: Document) -> Html:
     for verdict in IN_ORDER:
         subjects = told.subjects((verdict,))
         if subjects:
-            said = told.say(words.VERDICTS[verdict])
-            summary = tag(
-                "summary",
-                _badge(told, verdict),
-                f" {len(subjects)} · {said}: {told.say(words.MEANINGS[verdict])}",
-            )
+            meaning = told.say(words.MEANINGS[verdict])
+            said = f" {len(subjects)} · {meaning}"
+            summary = tag("summary", _badge(told, verdict), said)
             rows = [_line(told, one) for one in subjects]
             folds.append(tag("details", summary, tag("ul", *rows, class_="lines")))
     return _section(told, words.OTHERS, *folds) if folds else tag("section")
