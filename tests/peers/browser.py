@@ -1,7 +1,7 @@
 """Debian's Chromium, headless, driven by playwright: pages as people see them."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import pytest
@@ -20,7 +20,7 @@ _OPTIONS = [
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium() -> Generator[Browser]:
     """Start the browser; skip the test where it is not there."""
     program = shutil.which("chromium")
     if program is None:

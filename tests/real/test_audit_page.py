@@ -31,7 +31,7 @@ CONTRASTS = """() => {
   return texts.map(e => {
     const pair = [colour(getComputedStyle(e).color), behind(e)].map(light);
     const [low, high] = pair.sort((a, b) => a - b);
-    return [(high + .05) / (low + .05), e.className + ': ' + e.textContent.slice(0, 40)];
+    return [(high + .05) / (low + .05), e.textContent.slice(0, 40)];
   });
 }"""
 
@@ -58,9 +58,8 @@ class Shown:
         return self.page.inner_text("body")
 
     def overflows(self) -> bool:
-        return self.page.evaluate(
-            "document.documentElement.scrollWidth > document.documentElement.clientWidth"
-        )
+        page = "document.documentElement"
+        return self.page.evaluate(f"{page}.scrollWidth > {page}.clientWidth")
 
 
 Show = Callable[..., Shown]
