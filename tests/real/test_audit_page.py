@@ -122,8 +122,10 @@ def test_what_is_in_order_is_folded(show: Show) -> None:
     page = show(everything()).page
     listed = page.get_by_text("550 5.7.1 Relaying denied")
     assert not listed.is_visible()
-    page.locator("section > details summary").first.click()
+    page.locator("section > details > summary").first.click()
     assert listed.is_visible()
+    page.locator("section > details details > summary").first.click()
+    assert page.locator("section > details pre").first.is_visible()
 
 
 def test_it_speaks_japanese(show: Show) -> None:

@@ -4,9 +4,11 @@ import re
 
 import pytest
 
-from audit.reports.sample import clean, everything
+from audit.reports.sample import NULL, clean, everything, port, report, result
+from sekisho.audit.reports import html as module
 from sekisho.audit.reports.html import html
 from sekisho.audit.reports.markup import Html, joined, tag
+from sekisho.audit.verdicts import Verdict
 from sekisho.model.text import Language
 
 
@@ -39,3 +41,13 @@ def test_it_is_the_same_for_the_same_report() -> None:
     assert html(everything(), Language.JAPANESE) == html(
         everything(), Language.JAPANESE
     )
+
+
+@pytest.mark.parametrize("findings", [3, 4])
+def test_of_many_findings_those_in_order_have_no_transcripts(
+    findings: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_WITH_ALL_TRANSCRIPTS", 3)
+    safe = [port(result(NULL, Verdict.SAFE), number=one) for one in range(1, findings)]
+    page = html(report(port(result(NULL, Verdict.FLAWED)), *safe), Language.ENGLISH)
+    assert page.count("<pre><span") == (3 if findings == 3 else 1)

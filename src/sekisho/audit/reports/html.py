@@ -29,6 +29,9 @@ from sekisho.audit.results import Report
 from sekisho.audit.verdicts import Verdict
 from sekisho.model.text import Language, Text
 
+MAX_WITH_ALL_TRANSCRIPTS = 2000
+"""Of so many findings, those in order have theirs too; of more, JSON has them."""
+
 
 def html(
     report: Report, language: Language, *, comparison: Comparison | None = None
@@ -187,15 +190,14 @@ def _in_order(told: Document) -> Html:
 
 
 def _line(told: Document, subject: Subject) -> Html:
-    said = list(dict.fromkeys(finding.evidence for _, finding in subject.seen))
+    """One that is in order: what it rests on, and its transcripts if few are asked."""
+    few = sum(told.counts.values()) <= MAX_WITH_ALL_TRANSCRIPTS
+    head = (tag("b", subject.row.id), f" {subject.row.title}")
+    if few:
+        seen = [_found(told, place, finding) for place, finding in subject.seen]
+        return tag("li", *head, *seen)
     ports = told.say(words.ON_PORTS, ports=len(subject.seen))
-    spread = f" ({ports})" if len(told.places) > 1 else ""
-    return tag(
-        "li",
-        tag("b", subject.row.id),
-        f" {subject.row.title}{spread}",
-        *(tag("div", tag("bdi", one), class_="meta") for one in said),
-    )
+    return tag("li", *head, tag("p", ports, class_="meta"))
 
 
 def _footer(told: Document) -> Html:
