@@ -95,7 +95,12 @@ class Conversation:
 
     @classmethod
     async def open(
-        cls, target: Target, transcript: Transcript, *, opening: bytes = b""
+        cls,
+        target: Target,
+        transcript: Transcript,
+        *,
+        opening: bytes = b"",
+        context: ssl.SSLContext | None = None,
     ) -> Self:
         """Connect; speak TLS from the start where the port wants it.
 
@@ -103,6 +108,7 @@ class Conversation:
             target: Whom to.
             transcript: Where to write what is said.
             opening: Octets before everything else, before a handshake too (PROXY).
+            context: For the handshake, where a certificate of ours is shown.
 
         Raises:
             HindranceError: Nobody is there, or the handshake failed.
@@ -121,7 +127,7 @@ class Conversation:
             if opening:
                 await self.send(opening)
             if target.implicit_tls:
-                await self.handshake()
+                await self.handshake(context)
         except BaseException:
             await self.close()
             raise
@@ -162,7 +168,7 @@ class Conversation:
         self.offers = parse_capabilities(reply) if well else NO_CAPABILITIES
         return reply
 
-    async def start_tls(self) -> None:
+    async def start_tls(self, context: ssl.SSLContext | None = None) -> None:
         """Say STARTTLS, and shake hands; EHLO is not said again.
 
         Raises:
@@ -172,9 +178,9 @@ class Conversation:
         reply = await self.say("STARTTLS")
         if reply.code != 220:  # noqa: PLR2004 - RFC 3207 §4
             raise TlsError(f"STARTTLS was refused: {reply.code} {reply.lines[0]}")
-        await self.handshake()
+        await self.handshake(context)
 
-    async def handshake(self) -> None:
+    async def handshake(self, context: ssl.SSLContext | None = None) -> None:
         """Shake hands now.
 
         Raises:
@@ -184,11 +190,18 @@ class Conversation:
         self.transcript.note("TLS handshake")
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                await self._writer.start_tls(any_certificate())
+                await self._writer.start_tls(context or any_certificate())
         except (OSError, TimeoutError, ssl.SSLError) as error:
             raise TlsError(f"the TLS handshake failed: {error}") from error
         self.secured = True
         self.offers = NO_CAPABILITIES
+
+    @property
+    def peer_certificate(self) -> bytes:
+        """The server's certificate in DER, or nothing."""
+        tls = self._writer.get_extra_info("ssl_object")
+        shown = tls.getpeercert(binary_form=True) if tls is not None else None
+        return shown or b""
 
     # --- octets
 

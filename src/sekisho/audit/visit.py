@@ -6,6 +6,7 @@ local part with this probe's token, ``{U}`` the account, ``{N}`` a user that doe
 exist, ``{V}`` another local user.
 """
 
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -103,8 +104,19 @@ class Visit:
         return template
 
     @asynccontextmanager
-    async def dial(self, *, greeted: bool = True) -> AsyncGenerator[Conversation]:
+    async def dial(
+        self,
+        *,
+        greeted: bool = True,
+        opening: bytes = b"",
+        context: ssl.SSLContext | None = None,
+    ) -> AsyncGenerator[Conversation]:
         """Connect; read the greeting unless told not to; close at the end.
+
+        Args:
+            greeted: Whether to read it.
+            opening: Octets to send before everything else.
+            context: For TLS from the start, where a certificate of ours is shown.
 
         Raises:
             HindranceError: No connection, or no greeting with 220.
@@ -114,7 +126,10 @@ class Visit:
             await self.pace()
         self.transcript.note(f"connection to {self.target}")
         async with await Conversation.open(
-            self.target, self.transcript, opening=self.target.proxy
+            self.target,
+            self.transcript,
+            opening=self.target.proxy + opening,
+            context=context,
         ) as conversation:
             if greeted:
                 reply = await conversation.greet()
