@@ -190,6 +190,7 @@ class Condition(Part, frozen=True, kw_only=True):
         verdict: What it settles.
         scope: Of a mitigation.
         basis: Of *not affected*: the product, or how it is set up.
+        vex: Of *not affected*: the justification, as OpenVEX and CSAF spell it.
         open: Whether its being not known leaves the verdict open. A mitigation that
             merely may hold does not: it must be shown.
         when: The test.
@@ -202,6 +203,7 @@ class Condition(Part, frozen=True, kw_only=True):
     verdict: Verdict
     scope: Scope | None = None
     basis: Basis | None = None
+    vex: str = ""
     open: bool = True
     when: When
     section: Text
@@ -230,7 +232,7 @@ class Action(Part, frozen=True, kw_only=True):
 
     Attributes:
         code: Names it.
-        alternative: Whether it is taken instead of the step above it.
+        alternative: Whether it is taken instead of the steps above it.
         when: Asks for the answer (`answer.verdict` …) and for facts.
         text: In our words.
 

@@ -67,6 +67,7 @@ _ASKABLE = {
     Kind.NAME: {Ask.IS, Ask.IN},
     Kind.PRODUCT: {Ask.IS, Ask.IN},
     Kind.VERSION: {Ask.IS, Ask.IN, Ask.AT_LEAST, Ask.BELOW},
+    Kind.EXCHANGE: {Ask.IS, Ask.IN, Ask.AT_LEAST, Ask.BELOW},
     Kind.NUMBER: {Ask.IS, Ask.IN, Ask.AT_LEAST, Ask.BELOW},
     Kind.YES_NO: {Ask.IS},
     Kind.KEYS: {Ask.HAS},

@@ -124,7 +124,7 @@ def computer_name(registry: Registry) -> str | None:
 def _control_set(registry: Registry) -> str:
     """The control set that the host ran with; a hive has no link to it."""
     current = _SYSTEM + r"\CurrentControlSet"
-    if registry.find(current) or registry.find(current + r"\Services"):
+    if registry.find(current):
         return current
     select = registry.find(_SYSTEM + r"\Select")
     number = select.number("Current") if select is not None else None
@@ -238,6 +238,7 @@ def _take_services(registry: Registry, controls: str, taken: Evidence) -> None:
     elif names is not None:
         taken.put("smtp.installed", value=False)
     _take_exchange(registry, services, names, taken)
+    _take_internet_mail(registry, services, names, taken)
 
 
 def _all_services(registry: Registry, services: str) -> set[str] | None:
@@ -270,6 +271,15 @@ def _take_exchange(
         )
 
 
+def _take_internet_mail(
+    registry: Registry, services: str, names: set[str] | None, taken: Evidence
+) -> None:
+    if registry.find(services + r"\MSExchangeIMC") is not None:
+        taken.put("exchange_mail_service", "present")
+    elif names is not None:
+        taken.put("exchange_mail_service", "absent")
+
+
 def _exchange_version(setup: Key | None) -> str | None:
     build = setup.number("NewestBuild") if setup is not None else None
     if build is None:
@@ -298,6 +308,12 @@ def _take_updates(registry: Registry, taken: Evidence) -> None:
     keys = list(_update_keys(registry))
     if not keys and not registry.tells_of(_UPDATES):
         return
+    if not registry.tells_of(_UPDATES):
+        taken.note(
+            "the export holds a part of the updates only; other keys may be there",
+            "エクスポートには更新プログラムの一部しかなく、ほかのキーがある可能性が"
+            "あります",
+        )
     taken.put("patch.registry_keys", [key.path for key in keys])
     for key in keys:
         _note_files(registry, key, taken)

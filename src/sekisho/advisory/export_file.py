@@ -73,9 +73,9 @@ class Export:
     """It deletes nothing, so it can be what an editor wrote."""
 
     def find(self, path: str) -> Key | None:
-        """The key, if it was written down itself."""
+        """The key, if it or one below it was written down."""
         found = self.keys.get(folded(path))
-        if found is None or not found.is_listed:
+        if found is None:
             return None
         return Key(found.path, found.values, tuple(found.subkeys.values()))
 

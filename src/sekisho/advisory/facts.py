@@ -31,7 +31,8 @@ class Kind(Enum):
     WORD = "one of a few words"
     NAME = "text"
     PRODUCT = "the name of an operating system"
-    VERSION = "a version, or none"
+    VERSION = "a version"
+    EXCHANGE = "a version of Exchange, or none"
     NUMBER = "a whole number"
     YES_NO = "true or false"
     KEYS = "registry keys"
@@ -133,7 +134,7 @@ FACTS = (
     ),
     Fact(
         "exchange",
-        Kind.VERSION,
+        Kind.EXCHANGE,
         Text(
             "which Exchange is on the host, or none",
             "ホスト上の Exchange のバージョン (なければ none)",
@@ -258,10 +259,14 @@ MISSING_TEXTS = {fact.name: fact.says for fact in FACTS} | {
 _WINDOWS_2000 = re.compile(r"(windows ?(2000|nt 5\.0)|w(in)?2k|win2000)\b.*")
 _WINDOWS_NT = re.compile(r"windows nt\b\D*(?P<version>\d\.\d+)?.*")
 _NOISE = re.compile(r"\b(microsoft|\(r\)|\(tm\))|[®™]", re.IGNORECASE)
-_VERSION = re.compile(
-    r"(?:(?:microsoft )?exchange )?(?:server )?v?(\d{1,4}(?:\.\d{1,5}){0,3})\b.{0,32}",
+_VERSION = re.compile(r"\d{1,9}(?:\.\d{1,9}){0,3}")
+_EXCHANGE = re.compile(
+    r"(?:microsoft )?(?:exchange )?(?:server )?"
+    r"(?P<major>\d{1,4})(?:\.(?P<minor>\d{1,5}))?\b.{0,32}",
     re.IGNORECASE,
 )
+_EXCHANGE_SOLD_AS = {"6.0": "2000", "6.5": "2003"}
+_FIRST_YEAR = 2000
 _TOO_VAGUE = frozenset({"", "windows", "windows nt", "windows server", "other", "?"})
 _HIVES = {"HKLM": "HKEY_LOCAL_MACHINE", "HKCU": "HKEY_CURRENT_USER"}
 
@@ -303,7 +308,8 @@ def read_fact(fact: Fact, raw: object) -> Value | None:
         FactError: The fact cannot have this value.
 
     """
-    if raw is None or (isinstance(raw, str) and raw.strip().lower() == UNTOLD):
+    told = not isinstance(raw, str) or raw.strip().lower() != UNTOLD
+    if raw is None or (fact.given and not told):
         return None
     return _READERS[fact.kind](fact, raw)
 
@@ -335,14 +341,25 @@ def _word(fact: Fact, raw: object) -> Value:
 
 def _version(fact: Fact, raw: object) -> Value:
     del fact
+    text = _text(raw)
+    if not _VERSION.fullmatch(text):
+        raise FactError("is not a version such as 1.2.3")
+    return text
+
+
+def _exchange(fact: Fact, raw: object) -> Value:
+    del fact
     is_number = isinstance(raw, int | float) and not isinstance(raw, bool)
     text = _text(str(raw) if is_number else raw)
     if text.lower() == NO_VERSION:
         return NO_VERSION
-    found = _VERSION.fullmatch(text)
+    found = _EXCHANGE.fullmatch(text)
     if found is None:
         raise FactError('is neither "none" nor a version such as 5.5')
-    return found[1]
+    if int(found["major"]) >= _FIRST_YEAR:
+        return found["major"]
+    version = f"{int(found['major'])}.{int((found['minor'] or '0')[:1])}"
+    return _EXCHANGE_SOLD_AS.get(version, version)
 
 
 def _number(fact: Fact, raw: object) -> Value:
@@ -396,6 +413,7 @@ _READERS = {
     Kind.NAME: _name,
     Kind.PRODUCT: _product,
     Kind.VERSION: _version,
+    Kind.EXCHANGE: _exchange,
     Kind.NUMBER: _number,
     Kind.YES_NO: _yes_no,
     Kind.KEYS: _keys,

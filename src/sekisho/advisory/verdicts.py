@@ -10,7 +10,7 @@ from enum import Enum
 from sekisho.model.text import Text
 
 ALTERNATIVE = "alt:"
-"""Put before the code of an action that is taken instead of the one above it."""
+"""Put before the code of an action that is taken instead of those above it."""
 
 
 class Verdict(Enum):
