@@ -48,7 +48,7 @@ class Fact:
         name: Its path in a host's description.
         kind: What its value is.
         says: What is to be found out.
-        words: The words it may have, of a `Kind.WORD`.
+        words: The words it may have, of a `Kind.WORD`; the usual ones, of others.
         given: Whether an inventory may tell it; what is not given is found by us.
 
     """
@@ -70,6 +70,7 @@ FACTS = (
         "os.edition",
         Kind.NAME,
         Text("which edition of it", "オペレーティング システムのエディション"),
+        ("Professional", "Server", "Advanced Server", "Datacenter Server"),
     ),
     Fact(
         "os.service_pack",
@@ -323,8 +324,9 @@ def _text(raw: object) -> str:
 
 
 def _name(fact: Fact, raw: object) -> Value | None:
-    del fact
-    return _text(raw) or None
+    name = _text(raw)
+    usual = {word.lower(): word for word in fact.words}
+    return usual.get(name.lower(), name) or None
 
 
 def _product(fact: Fact, raw: object) -> Value | None:
