@@ -17,6 +17,7 @@ from typing import Any, Self
 from peers.certificate import make_certificate
 from peers.service import HOSTNAME, OWN, Settings, as_toml
 from replacing import replace
+from sekisho.app.clock import unix_seconds
 from sekisho.app.hostfacts import Seen
 from sekisho.app.proof import policy_of
 from sekisho.app.wiring import (
@@ -25,7 +26,6 @@ from sekisho.app.wiring import (
     listener_context,
     new_id,
     roster,
-    unix_seconds,
 )
 from sekisho.auth.accounts import AccountStore, NewAccount
 from sekisho.auth.hashing import Hasher
@@ -34,12 +34,13 @@ from sekisho.config.values import service_limits
 from sekisho.model.address import Address
 from sekisho.model.facts import Standing
 from sekisho.model.message import Message
+from sekisho.net.ports import bind
 from sekisho.net.tls import load_server_tls
 from sekisho.observe.events import Event
 from sekisho.policy.closed import HostFacts
 from sekisho.queue.store import Queue, QueueOptions
 from sekisho.server.counters import ClientCounters, QuotaCounters
-from sekisho.server.listeners import Listeners, bind
+from sekisho.server.listeners import Listeners
 from sekisho.server.services import ListenerContext, Services
 from sekisho.shared.counts import CELLS
 

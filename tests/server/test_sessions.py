@@ -9,8 +9,8 @@ import pytest
 
 from peers.service import OWN
 from sekisho.model.facts import Standing
+from sekisho.net.ports import bind
 from sekisho.observe import events
-from sekisho.server.listeners import bind
 from server.support import (
     FROM,
     MAIL,

@@ -1,7 +1,7 @@
 """The latest alarm of each kind, for `sekisho ping`."""
 
+from sekisho.app.clock import unix_seconds
 from sekisho.app.webhook import Webhook
-from sekisho.app.wiring import unix_seconds
 from sekisho.observe.events import Alarm
 
 MAX_ALARMS = 20

@@ -1,9 +1,9 @@
 """What is seen of the supervisor: its lines in the log, its metrics, its alarms."""
 
 from sekisho.app.alarms import Alarms
+from sekisho.app.clock import unix_seconds
 from sekisho.app.watch import STDOUT
 from sekisho.app.webhook import MATTER, WEBHOOK_HINT, webhook_of
-from sekisho.app.wiring import unix_seconds
 from sekisho.config.schema import Config
 from sekisho.observe.events import Alarm, Event
 from sekisho.observe.log import Log, LogFormat, in_turn

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from sekisho.app.authenticators import read_authorities_asked, read_listed_accounts
 from sekisho.app.certificate import read_pair
+from sekisho.app.clock import unix_seconds
 from sekisho.app.control import Refusal
 from sekisho.app.hostfacts import look_at_host
 from sekisho.app.keytabs import read_keytabs_asked
 from sekisho.app.orders import Settings
 from sekisho.app.proof import policy_of, prove_policy, refuse_unless_closed
 from sekisho.app.storage import open_accounts
-from sekisho.app.wiring import unix_seconds
 from sekisho.auth.account import AccountError
 from sekisho.config.load import load_config
 from sekisho.config.schema import Config

@@ -3,9 +3,9 @@
 from contextlib import suppress
 from pathlib import Path
 
+from sekisho.app.clock import unix_seconds
 from sekisho.app.storage import leftover_queues, timeline_paths
 from sekisho.app.watch import Watch
-from sekisho.app.wiring import unix_seconds
 from sekisho.config.schema import Config
 from sekisho.queue.adoption import adopt
 from sekisho.queue.errors import QueueError

@@ -14,6 +14,11 @@ from sekisho.app.certificate import Pair
 from sekisho.app.control import Answer
 from sekisho.config.schema import Config
 
+DRAIN_SECONDS = 20.0
+"""How long a worker that stops waits for its sessions; then the same for deliveries."""
+EXIT_FAILED = 1
+"""Its exit code where it could not go on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:

@@ -25,7 +25,7 @@ from sekisho.app.submission import bind_submission, submit_socket
 from sekisho.config.fields import SocketAddress
 from sekisho.config.schema import Config
 from sekisho.config.values import SUBMIT_LISTENER
-from sekisho.server.listeners import BACKLOG, bind
+from sekisho.net.ports import BACKLOG, bind
 
 Key = tuple[str, str]
 """A listener, and one of its addresses as the configuration spells it."""

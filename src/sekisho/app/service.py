@@ -21,6 +21,7 @@ from sekisho.app.bulletin import Bulletin
 from sekisho.app.certificate import client_files
 from sekisho.app.checked import check, read_config
 from sekisho.app.control import Arguments, ControlServer, Refusal
+from sekisho.app.loops import loop_factory
 from sekisho.app.notify import Notify
 from sekisho.app.orders import Settings
 from sekisho.app.ports import Ports
@@ -35,7 +36,6 @@ from sekisho.app.reload import Reloader
 from sekisho.app.renewal import CertificateWatch
 from sekisho.app.storage import own_service
 from sekisho.app.supervisor import Supervisor, workers_of
-from sekisho.app.worker_process import loop_factory
 from sekisho.config.schema import Config
 from sekisho.net.tls import ServerTls
 from sekisho.observe.metrics_server import MetricsServer

@@ -12,9 +12,9 @@ from pathlib import Path
 from time import monotonic
 from typing import NoReturn, Protocol
 
+from sekisho.app.clock import unix_seconds
 from sekisho.app.control import Refusal
 from sekisho.app.storage import SHARED_NAME
-from sekisho.app.wiring import unix_seconds
 from sekisho.auth.lockout import LockoutRules
 from sekisho.config.schema import Config
 from sekisho.scheduler.neighbours import Alone, Neighbours

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field, replace
 
+from sekisho.app.clock import unix_seconds
 from sekisho.app.control import Refusal
 from sekisho.app.roster import Roster
 from sekisho.app.storage import open_accounts
-from sekisho.app.wiring import unix_seconds
 from sekisho.auth.account import AccountError
 from sekisho.auth.authenticator import (
     Authenticator,

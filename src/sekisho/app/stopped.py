@@ -13,6 +13,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from sekisho.app.clock import unix_seconds
 from sekisho.app.control import Answer, Arguments, Refusal
 from sekisho.app.merge import merged, row
 from sekisho.app.operations import Desk, operate
@@ -24,7 +25,7 @@ from sekisho.app.storage import (
     queue_folders,
     timeline_paths,
 )
-from sekisho.app.wiring import lockout_rules, schedule, unix_seconds
+from sekisho.app.wiring import lockout_rules, schedule
 from sekisho.auth.account import Account, AccountError
 from sekisho.auth.lockout import Lockout
 from sekisho.config.schema import Config

@@ -19,16 +19,15 @@ from time import monotonic
 import msgspec
 
 from sekisho.app.bulletin import Bulletin
+from sekisho.app.clock import unix_seconds
 from sekisho.app.control import Answer, Arguments, Refusal
 from sekisho.app.inside import ALIVE, METRICS, PAUSE, PAUSES
 from sekisho.app.member import Member
 from sekisho.app.merge import merged, row
 from sekisho.app.notify import Notify
-from sekisho.app.orders import Settings, Start, pack
+from sekisho.app.orders import DRAIN_SECONDS, EXIT_FAILED, Settings, Start, pack
 from sekisho.app.ports import Moved, Ports
 from sekisho.app.summing import Family, Sums, taken
-from sekisho.app.wiring import unix_seconds
-from sekisho.app.worker import DRAIN_SECONDS, EXIT_FAILED
 from sekisho.config.schema import Config
 from sekisho.observe.events import (
     ServiceReady,

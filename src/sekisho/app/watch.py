@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from sekisho.app.alarms import Alarms
+from sekisho.app.clock import unix_seconds
 from sekisho.app.storage import timeline_path
 from sekisho.app.webhook import MATTER, WEBHOOK_HINT, Webhook, webhook_of
-from sekisho.app.wiring import unix_seconds
 from sekisho.config.schema import Config
 from sekisho.observe.events import Alarm, AlarmSettled, Event
 from sekisho.observe.log import Log, LogFormat, in_turn

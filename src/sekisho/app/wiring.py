@@ -8,12 +8,13 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from ipaddress import ip_address
 
 from sekisho.app.authenticators import doors
+from sekisho.app.clock import unix_seconds
 from sekisho.app.hostfacts import Seen, own_addresses
 from sekisho.app.reports import Reporter as ReportMaker
 from sekisho.app.roster import Roster
@@ -62,7 +63,6 @@ def new_id(unix_seconds: float) -> MessageId:
     return new_message_id(unix_seconds, secrets.randbits(_ID_BITS))
 
 
-unix_seconds: Callable[[], float] = time.time  # noqa: TID251 - for the whole service
 """The clock that everything below is handed."""
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from sekisho.app.authenticators import doors
 from sekisho.app.certificate import load_pair
+from sekisho.app.clock import unix_seconds
 from sekisho.app.control import Answer, Arguments, Refusal
 from sekisho.app.descriptors import fit_to_descriptors
 from sekisho.app.guessing import watch_guessing
@@ -27,7 +28,7 @@ from sekisho.app.leftovers import take_over
 from sekisho.app.live import Outward, Roads
 from sekisho.app.memory import give_back_at_times
 from sekisho.app.operations import Desk, operate
-from sekisho.app.orders import Opened, Settings
+from sekisho.app.orders import DRAIN_SECONDS, EXIT_FAILED, Opened, Settings
 from sekisho.app.proof import policy_of
 from sekisho.app.sharing import Sharing
 from sekisho.app.storage import (
@@ -46,7 +47,6 @@ from sekisho.app.wiring import (
     roster,
     schedule,
     submission_context,
-    unix_seconds,
 )
 from sekisho.auth.slowdown import Strain
 from sekisho.config.schema import Config
@@ -58,8 +58,6 @@ from sekisho.scheduler.scheduler import Scheduler
 from sekisho.server.listeners import Listeners
 from sekisho.server.services import ListenerContext, Services
 
-DRAIN_SECONDS = 20.0
-EXIT_FAILED = 1
 GC_THRESHOLD = 50_000
 """Allocations between two collections: what a session makes dies by reference count,
 and the default of 700 walks all sessions again and again for nothing."""

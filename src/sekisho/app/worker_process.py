@@ -10,14 +10,15 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import assert_never
 
 from sekisho.app.channel import Channel
 from sekisho.app.control import Answer, Refusal
+from sekisho.app.loops import loop_factory
 from sekisho.app.memory import map_large_pieces
 from sekisho.app.orders import (
+    EXIT_FAILED,
     Answered,
     Ask,
     Change,
@@ -30,7 +31,7 @@ from sekisho.app.orders import (
 )
 from sekisho.app.scheduling import work_in_batches
 from sekisho.app.watch import Place
-from sekisho.app.worker import EXIT_FAILED, Worker
+from sekisho.app.worker import Worker
 from sekisho.auth.account import AccountError
 from sekisho.net.tls import TlsFilesError
 from sekisho.queue.errors import QueueError
@@ -122,15 +123,6 @@ class WorkerProcess:
 def _stop_it(worker: "asyncio.Future[Worker | None]") -> None:
     if not worker.cancelled() and (started := worker.result()) is not None:
         started.stop()
-
-
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Take uvloop where the platform has it: a quarter of asyncio's CPU."""
-    try:
-        import uvloop  # noqa: PLC0415 - not on every platform
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
 
 
 async def _run(channel: int, log_lock: int) -> int:

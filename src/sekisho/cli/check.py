@@ -13,12 +13,12 @@ from rich.table import Table
 from sekisho.app.access import lacking, privileged_ports
 from sekisho.app.authenticators import read_authorities_asked, read_listed_accounts
 from sekisho.app.certificate import read_authorities
+from sekisho.app.clock import unix_seconds
 from sekisho.app.control import Refusal
 from sekisho.app.hostfacts import look_at_host
 from sekisho.app.keytabs import read_keytabs_asked
 from sekisho.app.proof import finding_text, policy_of, prove_policy
 from sekisho.app.stopped import known_accounts
-from sekisho.app.wiring import unix_seconds
 from sekisho.auth.account import AccountError
 from sekisho.cli.options import (
     config_option,

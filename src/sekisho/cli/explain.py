@@ -7,10 +7,10 @@ from ipaddress import ip_address
 
 import click
 
+from sekisho.app.clock import unix_seconds
 from sekisho.app.hostfacts import look_at_host
 from sekisho.app.proof import identities, policy_of
 from sekisho.app.stopped import known_accounts
-from sekisho.app.wiring import unix_seconds
 from sekisho.cli.options import config_option, json_option, print_json, read_config
 from sekisho.config.schema import Config
 from sekisho.model.address import (

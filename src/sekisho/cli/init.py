@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from sekisho.app.clock import unix_seconds
 from sekisho.app.desk import perform
 from sekisho.app.setup import (
     DEMO_ACCOUNT,
@@ -17,7 +18,6 @@ from sekisho.app.setup import (
     set_up,
     write_private,
 )
-from sekisho.app.wiring import unix_seconds
 from sekisho.auth.account import random_password
 from sekisho.config.load import load_config
 from sekisho.model.domain import DomainError, normal_domain

@@ -4,15 +4,16 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from sekisho.config.load import load_config
 from sekisho.config.schema import Config
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 MAX_SECRET_BYTES = 4096
@@ -87,7 +88,9 @@ def first_line(file: str) -> str:
         raise click.UsageError(f"{file} is not UTF-8") from None
 
 
-def print_table(table: Table) -> None:
+def print_table(table: "Table") -> None:
     """Print a table: as wide as the terminal, or unbroken for programs."""
+    from rich.console import Console  # noqa: PLC0415 - most commands print no table
+
     console = Console() if sys.stdout.isatty() else Console(width=UNBROKEN_COLUMNS)
     console.print(table)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import click
 
+from sekisho.app.clock import unix_seconds
 from sekisho.app.control import Refusal
 from sekisho.app.conversation import Conversation, Letter
-from sekisho.app.wiring import unix_seconds
 from sekisho.cli.options import config_path, first_line
 from sekisho.config.load import load_config
 from sekisho.model.address import Address, AddressError, parse_address
