@@ -64,6 +64,7 @@ class LabSession:
         chunks: What BDAT brought, or None.
         errors: Refusals so far.
         failed_logins: So far.
+        looked_up: What was asked of VRFY last, where a flaw remembers it.
 
     """
 
@@ -81,6 +82,7 @@ class LabSession:
         self.input = bytearray()
         self.identity = ""
         self.failed_logins = 0
+        self.looked_up = b""
         self.errors = 0
         self.ehlo = b""
         self.extended = False

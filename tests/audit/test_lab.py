@@ -1,0 +1,83 @@
+"""THE table: each probe finds its flawed lab server, and clears the patched twin.
+
+No probe is without both, so none can be one that never finds anything, and none that
+finds everything.
+"""
+
+import asyncio
+
+import pytest
+
+from audit.lab_visits import visit_to
+from sekisho.audit.catalogue import PROBES
+from sekisho.audit.conversation import HindranceError
+from sekisho.audit.lab.flaw import Flaw
+from sekisho.audit.lab.flaws import FLAWS
+from sekisho.audit.lab.manners import SOUND, Manners
+from sekisho.audit.lab.server import LabServer
+from sekisho.audit.probe import Need, Probe
+from sekisho.audit.verdicts import Judgement, Verdict, undecided
+
+BY_ID = {probe.id: probe for probe in PROBES}
+PAIRS = [
+    pytest.param(BY_ID[id_], flaw, id=f"{id_}-{flaw.name}")
+    for flaw in FLAWS
+    for id_ in flaw.probes
+    if id_ in BY_ID
+]
+ALARMS = {Verdict.FLAWED, Verdict.SUSPECT}
+
+
+def judged(probe: Probe, manners: Manners, *, canary: bool) -> tuple[Judgement, str]:
+    """Run one probe against one lab server; its judgement, and what was said."""
+
+    async def run() -> tuple[Judgement, str]:
+        async with LabServer(manners) as server:
+            visit = visit_to(server, probe, canary=canary)
+            try:
+                judgement = await probe.run(visit)
+            except HindranceError as error:
+                judgement = undecided(str(error), str(error))
+            lines = (f"{line.who.value} {line.text}" for line in visit.transcript.lines)
+            return judgement, "\n".join([str(judgement), *lines])
+
+    return asyncio.run(run())
+
+
+def test_every_probe_has_a_flaw_and_every_flaw_its_probes() -> None:
+    named = {id_ for flaw in FLAWS for id_ in flaw.probes}
+    assert named == set(BY_ID)
+    assert all(flaw.probes for flaw in FLAWS)
+    assert len({flaw.name for flaw in FLAWS}) == len(FLAWS)
+
+
+@pytest.mark.parametrize(("probe", "flaw"), PAIRS)
+def test_flawed_server_is_found(probe: Probe, flaw: Flaw) -> None:
+    """With a canary it is proved, whatever the probe can show without one."""
+    judgement, said = judged(probe, flaw.manners, canary=True)
+    assert judgement.verdict is Verdict.FLAWED, said
+
+
+@pytest.mark.parametrize(("probe", "flaw"), PAIRS)
+def test_without_a_canary_it_is_at_least_not_called_safe(
+    probe: Probe, flaw: Flaw
+) -> None:
+    if Need.CANARY in probe.needs:
+        pytest.skip("is not run without one")
+    judgement, said = judged(probe, flaw.manners, canary=False)
+    assert judgement.verdict in ALARMS | {Verdict.UNDECIDED}, said
+
+
+@pytest.mark.parametrize("canary", [False, True], ids=["unwatched", "watched"])
+@pytest.mark.parametrize(("probe", "flaw"), PAIRS)
+def test_patched_twin_is_cleared(probe: Probe, flaw: Flaw, canary: bool) -> None:
+    if Need.CANARY in probe.needs and not canary:
+        pytest.skip("is not run without one")
+    judgement, said = judged(probe, flaw.twin, canary=canary)
+    assert judgement.verdict in {Verdict.SAFE, Verdict.NOT_APPLICABLE}, said
+
+
+@pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.id)
+def test_sound_server_raises_no_alarm(probe: Probe) -> None:
+    judgement, said = judged(probe, SOUND, canary=Need.CANARY in probe.needs)
+    assert judgement.verdict not in ALARMS, said
