@@ -79,6 +79,17 @@ def test_japanese_values_of_a_hive_are_read(tmp_path: Path) -> None:
     assert not software.tells_of(CONTROL)
 
 
+def test_a_hive_copied_while_written_to_proves_no_absence(tmp_path: Path) -> None:
+    keys = of_a_hive()
+    del keys["HKLM\\SYSTEM\\ControlSet002\\Services\\SMTPSVC"]
+    path = make_hive(tmp_path / "SYSTEM", "SYSTEM", keys)
+    assert take_evidence(Hive(path), "f").host["smtp"] == {"installed": False}
+    octets = bytearray(path.read_bytes())
+    octets[4] ^= 1
+    path.write_bytes(octets)
+    assert "smtp" not in take_evidence(Hive(path), "f").host
+
+
 def test_a_hive_of_something_else_is_refused(tmp_path: Path) -> None:
     keys: dict[str, dict[str, Value]] = {"HKLM\\SAM\\SAM\\Domains": {"a": 1}}
     with pytest.raises(RegistryError, match="neither SOFTWARE, SYSTEM nor SECURITY"):

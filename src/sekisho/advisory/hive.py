@@ -3,7 +3,9 @@
 A hive does not say where it was mounted, so that is told by what its root holds. The
 library walks offsets that a file gives, and a file can be made to lead it astray: what
 it raises on damage is of many kinds, and counts in a hive are bounded here before
-they are followed. Its log is silenced: a reader's mistake is told in one sentence.
+they are followed. A hive that was copied while it was written to has two different
+numbers at its head: the rest lies in a log, and what it lacks is not taken for absent.
+The library's own log is silenced: a reader's mistake is told in one sentence.
 """
 
 import logging
@@ -42,7 +44,8 @@ class Hive:
         """
         if path.stat().st_size > MAX_FILE_BYTES:
             raise RegistryError(f"it is larger than {MAX_FILE_BYTES >> 20} MiB", _HINT)
-        self._root: Any = _guarded(_opened, path)
+        self._root: Any
+        self._root, self._is_whole = _guarded(_opened, path)
         names = {name.casefold() for name in _guarded(_names, self._root)}
         self._mounted = next(
             (
@@ -60,22 +63,28 @@ class Hive:
 
     def find(self, path: str) -> Key | None:
         """The key at a path, or nothing."""
-        if not self.tells_of(path):
+        if not self._holds(path):
             return None
         assert self._mounted is not None  # noqa: S101 - else it was not made
         below = path.split(SEPARATOR)[self._mounted.count(SEPARATOR) + 1 :]
         return _guarded(_found, self._root, path, below)
 
     def tells_of(self, path: str) -> bool:
-        """A hive is whole: it tells of all that lies below it."""
+        """A hive tells of all below it, if it was written out before it was copied."""
+        return self._is_whole and self._holds(path)
+
+    def _holds(self, path: str) -> bool:
         return (folded(path) + SEPARATOR).startswith(f"{self._mounted}{SEPARATOR}")
 
 
-def _opened(path: Path) -> "NKRecord":
+def _opened(path: Path) -> tuple["NKRecord", bool]:
+    """Its root, and whether nothing of it lies in its log still."""
     from regipy.registry import RegistryHive  # noqa: PLC0415 - slow to import
 
     logging.getLogger("regipy").setLevel(logging.CRITICAL + 1)
-    return RegistryHive(str(path)).root
+    hive: Any = RegistryHive(str(path))
+    head = hive.header
+    return hive.root, head.primary_sequence_num == head.secondary_sequence_num
 
 
 def _found(root: "NKRecord", path: str, below: list[str]) -> Key | None:
