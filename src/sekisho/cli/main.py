@@ -27,6 +27,7 @@ _COMMANDS = {
     "sendmail": "stand in for sendmail(8)",
     "mailq": "stand in for mailq(1)",
     "reload": "have the service read its configuration again",
+    "lab": "serve a flaw on loopback, to see the audit find it",
     "ping": "ask whether the service is well",
 }
 EXIT_WRONG = 2

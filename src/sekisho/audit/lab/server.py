@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import ip_address
 from types import TracebackType
@@ -39,6 +40,7 @@ class LabServer:
         host: str = "127.0.0.1",
         port: int = 0,
         implicit_tls: bool = False,
+        tell: Callable[[Delivered], None] | None = None,
     ) -> None:
         if not ip_address(host).is_loopback:
             raise NotLoopbackError(f"{host} is no loopback address")
@@ -47,6 +49,7 @@ class LabServer:
         self._manners = manners
         self._host = host
         self._implicit_tls = implicit_tls
+        self._tell = tell
         self._came = asyncio.Condition()
         self._sessions: set[asyncio.Task[None]] = set()
         self._accepting: asyncio.Task[None] | None = None
@@ -104,6 +107,8 @@ class LabServer:
         async with self._came:
             self.delivered.append(message)
             self._came.notify_all()
+        if self._tell is not None:
+            self._tell(message)
 
     async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
