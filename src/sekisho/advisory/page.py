@@ -60,9 +60,13 @@ def bulletin_page(bulletin: Bulletin, language: Language) -> str:
         f"<style>{_CSS}</style></head>",
         f"<body><main><h1>{escape(title)}</h1>",
         *_contents(told, language),
-        *(line for number, one in enumerate(told) for line in _told(number, one, language)),
+        *(
+            line
+            for number, one in enumerate(told)
+            for line in _told(number, one, language)
+        ),
         "</main></body></html>",
-    ]  # fmt: skip
+    ]
     return "\n".join(lines) + "\n"
 
 

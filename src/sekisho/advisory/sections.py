@@ -64,14 +64,23 @@ def sections(bulletin: Bulletin) -> tuple[Section, ...]:
     found = (
         (Text("Identity", "識別情報"), _identity(bulletin)),
         (Text("Summary", "概要"), _summary(bulletin)),
-        (Text("Affected software", "影響を受けるソフトウェア"), _all(bulletin.affected)),
+        (
+            Text("Affected software", "影響を受けるソフトウェア"),
+            _all(bulletin.affected),
+        ),
         (Text("Details", "技術的な詳細"), _paragraphs(bulletin.details)),
-        (Text("Mitigating factors", "問題を緩和する要素"), _items(bulletin.mitigations)),
+        (
+            Text("Mitigating factors", "問題を緩和する要素"),
+            _items(bulletin.mitigations),
+        ),
         (Text("Severity", "深刻度"), _severity(bulletin)),
         (Text("Tested versions", "テストしたバージョン"), _tested(bulletin)),
         (Text("Questions and answers", "よく寄せられる質問"), _questions(bulletin)),
         (Text("Updates", "更新プログラム"), _updates(bulletin.updates)),
-        (Text("Where it can be installed", "対象プラットフォーム"), _platforms(bulletin)),
+        (
+            Text("Where it can be installed", "対象プラットフォーム"),
+            _platforms(bulletin),
+        ),
         (Text("Restart", "再起動の必要性"), _paragraphs([bulletin.restart.text])),
         (Text("Earlier corrections", "過去の修正"), _contained(bulletin)),
         (Text("What supersedes it", "置き換える更新プログラム"), _superseded(bulletin)),
@@ -82,13 +91,15 @@ def sections(bulletin: Bulletin) -> tuple[Section, ...]:
         (Text("Caveats", "警告"), _items(bulletin.caveats)),
         (Text("How a host is judged", "判定の手順"), _conditions(bulletin)),
         (Text("What to do", "対処"), _actions(bulletin)),
-        (Text("What the source leaves open", "原典で決まっていないこと"),
-         _items(bulletin.unsettled)),
+        (
+            Text("What the source leaves open", "原典で決まっていないこと"),
+            _items(bulletin.unsettled),
+        ),
         (Text("Acknowledgements", "謝辞"), _items(bulletin.acknowledgements)),
         (Text("References", "参照"), _references(bulletin)),
         (Text("History of the source", "更新履歴 (原典)"), _history(bulletin)),
         (Text("Revisions of this file", "このファイルの改訂"), _revisions(bulletin)),
-    )  # fmt: skip
+    )
     filled = ((title, tuple(blocks)) for title, blocks in found)
     return tuple(Section(title, blocks) for title, blocks in filled if blocks)
 
