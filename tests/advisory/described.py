@@ -4,9 +4,9 @@ import copy
 import json
 from typing import Any
 
-from sekisho.advisory.bulletin import find
 from sekisho.advisory.inventory import Host, read_inventory
 from sekisho.advisory.judge import Judge
+from sekisho.advisory.shelf import find
 from sekisho.advisory.verdicts import Answer
 
 KEY = r"HKLM\SOFTWARE\Microsoft\Updates\Windows 2000\SP3\Q302755"

@@ -15,12 +15,13 @@ from typing import Any
 
 import pytest
 
-from sekisho.advisory.bulletin import Bulletin, shipped
+from sekisho.advisory.bulletin import Bulletin
 from sekisho.advisory.csaf import (
     Publisher,
     csaf_document,
     csaf_file_name,
 )
+from sekisho.advisory.shelf import shipped
 from sekisho.model.text import Language
 
 pytestmark = pytest.mark.real

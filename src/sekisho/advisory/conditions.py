@@ -15,7 +15,7 @@ is an inline table:
 One *no* in `all` beats any number of *not known*, as in OVAL's AND (Kleene's logic).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import assert_never, cast
@@ -28,10 +28,11 @@ from sekisho.advisory.facts import (
     Kind,
     Value,
     read_fact,
-    version_numbers,
 )
 
 Facts = Mapping[str, Value]
+ANSWER = "answer."
+"""Begins the names of the facts that only warnings and actions may ask for."""
 MAX_NESTING = 16
 
 
@@ -131,7 +132,6 @@ class Use:
 
 Test = FactTest | All | AnyOf | Not | Shown | Doubt | Use
 Definitions = Mapping[str, Test]
-Asked = Callable[[Facts], Truth]
 
 
 class ConditionError(ValueError):
@@ -239,165 +239,24 @@ _BUILDERS: dict[str, Callable[[dict[str, object], int], Test]] = {
 }
 
 
-def compile_test(  # noqa: PLR0911 - one row a test
-    test: Test, definitions: Definitions
-) -> Asked:
-    """Make a function of a test; a definition may use those that stand before it.
-
-    Raises:
-        ConditionError: It uses a definition that is not there.
-
-    """
+def plain_test(test: Test) -> dict[str, object]:  # noqa: PLR0911 - one row a test
+    """Spell a test as an advisory file does."""
     match test:
-        case FactTest():
-            return _compiled_fact(test)
+        case FactTest(fact, ask, values):
+            spelled = sorted(values, key=str)
+            value: object = spelled if ask is Ask.IN else spelled[0]
+            return {"fact": fact.name, ask.value: value}
         case All(tests):
-            return _compiled_all([compile_test(one, definitions) for one in tests])
+            return {"all": [plain_test(one) for one in tests]}
         case AnyOf(tests):
-            return _compiled_any([compile_test(one, definitions) for one in tests])
+            return {"any": [plain_test(one) for one in tests]}
         case Not(inner):
-            return _compiled_map(compile_test(inner, definitions), _CONTRARY)
+            return {"not": plain_test(inner)}
         case Shown(inner):
-            return _compiled_map(compile_test(inner, definitions), _SHOWN)
-        case Doubt(inner):
-            return _compiled_map(compile_test(inner, definitions), _DOUBT)
+            return {"shown": plain_test(inner)}
+        case Doubt(inner, about):
+            return {"doubt": plain_test(inner), "about": about}
         case Use(name):
-            return compile_test(used(name, definitions), definitions)
-        case _:
-            assert_never(test)
-
-
-def used(name: str, definitions: Definitions) -> Test:
-    """Give a definition.
-
-    Raises:
-        ConditionError: There is none of that name.
-
-    """
-    if name not in definitions:
-        raise ConditionError(f"there is no definition: {name}")
-    return definitions[name]
-
-
-_CONTRARY = {
-    Truth.YES: Truth.NO,
-    Truth.NO: Truth.YES,
-    Truth.NOT_KNOWN: Truth.NOT_KNOWN,
-}
-_SHOWN = {Truth.YES: Truth.YES, Truth.NO: Truth.NO, Truth.NOT_KNOWN: Truth.NO}
-_DOUBT = {Truth.YES: Truth.NOT_KNOWN, Truth.NO: Truth.NO, Truth.NOT_KNOWN: Truth.NO}
-
-
-def _compiled_map(asked: Asked, answers: dict[Truth, Truth]) -> Asked:
-    return lambda facts: answers[asked(facts)]
-
-
-def _compiled_all(tests: list[Asked]) -> Asked:
-    def ask_all(facts: Facts) -> Truth:
-        found = Truth.YES
-        for one in tests:
-            said = one(facts)
-            if said is Truth.NO:
-                return said
-            if said is Truth.NOT_KNOWN:
-                found = said
-        return found
-
-    return ask_all
-
-
-def _compiled_any(tests: list[Asked]) -> Asked:
-    def ask_any(facts: Facts) -> Truth:
-        found = Truth.NO
-        for one in tests:
-            said = one(facts)
-            if said is Truth.YES:
-                return said
-            if said is Truth.NOT_KNOWN:
-                found = said
-        return found
-
-    return ask_any
-
-
-def _compiled_fact(test: FactTest) -> Asked:
-    name = test.fact.name
-    holds = _ASKED[test.ask](test.values)
-
-    def ask_fact(facts: Facts) -> Truth:
-        value = facts.get(name)
-        if value is None:
-            return Truth.NOT_KNOWN
-        return Truth.YES if holds(value) else Truth.NO
-
-    return ask_fact
-
-
-_Holds = Callable[[Value], bool]
-
-
-def _is(values: frozenset[Value]) -> _Holds:
-    return lambda value: value in values
-
-
-def _at_least(values: frozenset[Value]) -> _Holds:
-    floor = _comparable(*values)
-    return lambda value: _comparable(value) >= floor if value != "none" else False
-
-
-def _below(values: frozenset[Value]) -> _Holds:
-    ceiling = _comparable(*values)
-    return lambda value: _comparable(value) < ceiling if value != "none" else False
-
-
-def _comparable(value: Value) -> tuple[int, ...]:
-    if isinstance(value, int):
-        return (value,)
-    return version_numbers(cast("str", value)) or ()
-
-
-def _has(values: frozenset[Value]) -> _Holds:
-    return lambda value: values <= cast("frozenset[Value]", value)
-
-
-def _only(values: frozenset[Value]) -> _Holds:
-    return lambda value: values == value
-
-
-def _other_than(values: frozenset[Value]) -> _Holds:
-    return lambda value: bool(cast("frozenset[Value]", value) - values)
-
-
-_ASKED: dict[Ask, Callable[[frozenset[Value]], _Holds]] = {
-    Ask.IS: _is,
-    Ask.IN: _is,
-    Ask.AT_LEAST: _at_least,
-    Ask.BELOW: _below,
-    Ask.HAS: _has,
-    Ask.ONLY: _only,
-    Ask.OTHER_THAN: _other_than,
-}
-
-
-def missing_facts(  # noqa: C901 - one row a test
-    test: Test, facts: Facts, definitions: Definitions
-) -> Iterator[str]:
-    """Name the facts for want of which a test is not known."""
-    if compile_test(test, definitions)(facts) is not Truth.NOT_KNOWN:
-        return
-    match test:
-        case FactTest(fact):
-            yield fact.name
-        case All(tests) | AnyOf(tests):
-            for one in tests:
-                yield from missing_facts(one, facts, definitions)
-        case Not(inner):
-            yield from missing_facts(inner, facts, definitions)
-        case Doubt(about=about):
-            yield about
-        case Use(name):
-            yield from missing_facts(used(name, definitions), facts, definitions)
-        case Shown():
-            return
+            return {"use": name}
         case _:
             assert_never(test)

@@ -16,15 +16,9 @@ holds for every host with the same: fleets are judged once a kind.
 
 from collections.abc import Callable, Iterable, Iterator
 
+from sekisho.advisory.asking import Asked, Asker, Known
 from sekisho.advisory.bulletin import Bulletin, Condition, Remark
-from sekisho.advisory.conditions import (
-    Asked,
-    Facts,
-    Test,
-    Truth,
-    compile_test,
-    missing_facts,
-)
+from sekisho.advisory.conditions import ANSWER, Truth
 from sekisho.advisory.facts import FACTS, Value
 from sekisho.advisory.inventory import Host
 from sekisho.advisory.verdicts import (
@@ -38,8 +32,7 @@ from sekisho.advisory.verdicts import (
 )
 
 MAX_REMEMBERED = 20_000
-_NAMES = tuple(fact.name for fact in FACTS)
-_ORDER = {name: number for number, name in enumerate(_NAMES)}
+_ORDER = {fact.name: number for number, fact in enumerate(FACTS)}
 _CALMING = {Verdict.FIXED, Verdict.NOT_AFFECTED, Verdict.MITIGATED}
 
 
@@ -48,35 +41,41 @@ class Judge:
 
     def __init__(self, bulletin: Bulletin) -> None:
         self.bulletin = bulletin
-        self._definitions = bulletin.tests
+        self._asker = Asker(bulletin.tests)
         self._conditions = [
-            (one, self._compiled(one.when.test), _said(one))
+            (one, self._asker.asked(one.when.test), _said(one))
             for one in bulletin.conditions
         ]
         self._remarks = [
-            (self._compiled(one.when.test), _said(one)) for one in bulletin.remarks
+            (self._asker.asked(one.when.test), _said(one)) for one in bulletin.remarks
         ]
         self._warnings = [
-            (self._compiled(one.when.test), Said(one.code, one.text))
+            (self._asker.asked(one.when.test), Said(one.code, one.text))
             for one in bulletin.warnings
         ]
         self._actions = [
-            (self._compiled(one.when.test), Said(one.spelled, one.text))
+            (self._asker.asked(one.when.test), Said(one.spelled, one.text))
             for one in bulletin.actions
         ]
-        self._by_default = self._compiled(bulletin.installed_by_default.test)
-        self._goes_first = self._compiled(bulletin.goes_first.test)
+        self._by_default = self._asker.asked(bulletin.installed_by_default.test)
+        self._goes_first = self._asker.asked(bulletin.goes_first.test)
+        self._names = self._asked_for()
         self._remembered: dict[tuple[Value | None, ...], Answer] = {}
 
-    def _compiled(self, test: Test) -> Asked:
-        return compile_test(test, self._definitions)
+    def _asked_for(self) -> tuple[str, ...]:
+        bulletin = self.bulletin
+        whens = [one.when for one in (*bulletin.conditions, *bulletin.remarks)]
+        whens += [one.when for one in (*bulletin.warnings, *bulletin.actions)]
+        whens += [bulletin.installed_by_default, bulletin.goes_first]
+        names = {name for one in whens for name in self._asker.names(one.test)}
+        return tuple(sorted(name for name in names if not name.startswith(ANSWER)))
 
     def judge(self, host: Host) -> Answer:
         """Answer for one host."""
-        key = tuple(map(host.facts.get, _NAMES))
+        key = tuple(map(host.facts.get, self._names))
         found = self._remembered.get(key)
         if found is None:
-            found = self._answer(host.id, host.facts)
+            found = self._answer(host.id, dict(host.facts))
             if len(self._remembered) < MAX_REMEMBERED:
                 self._remembered[key] = found
         return Answer(
@@ -92,7 +91,7 @@ class Judge:
             found.first,
         )
 
-    def _answer(self, host: str, facts: Facts) -> Answer:
+    def _answer(self, host: str, facts: Known) -> Answer:
         holding = [
             (one, said)
             for one, asked, said in self._conditions
@@ -104,8 +103,9 @@ class Judge:
         missing = () if settled else self._missing(facts)
         remarks = [said for asked, said in self._remarks if asked(facts) is Truth.YES]
         reasons = (*_reasons(holding), *remarks)
-        more: dict[str, Value] = {
-            **facts,
+        first = self._goes_first(facts) is Truth.YES
+        priority = self._priority(verdict, settled, facts)
+        facts |= {
             "answer.verdict": verdict.value,
             "answer.scope": scope.value if scope else "none",
             "answer.reasons": frozenset(one.code for one in reasons),
@@ -117,24 +117,24 @@ class Judge:
             verdict,
             scope,
             reasons,
-            _saying_yes(self._actions, more),
+            _saying_yes(self._actions, facts),
             missing,
-            _saying_yes(self._warnings, more),
-            self._priority(verdict, settled, facts),
-            self._goes_first(facts) is Truth.YES,
+            _saying_yes(self._warnings, facts),
+            priority,
+            first,
         )
 
-    def _missing(self, facts: Facts) -> tuple[str, ...]:
+    def _missing(self, facts: Known) -> tuple[str, ...]:
         names = {
             name
             for one, _, _ in self._conditions
             if one.open
-            for name in missing_facts(one.when.test, facts, self._definitions)
+            for name in self._asker.missing(one.when.test, facts)
         }
         return tuple(sorted(names, key=lambda name: _ORDER.get(name, len(_ORDER))))
 
     def _priority(
-        self, verdict: Verdict, settled: Condition | None, facts: Facts
+        self, verdict: Verdict, settled: Condition | None, facts: Known
     ) -> Priority:
         if verdict is Verdict.UNKNOWN:
             absent = self._by_default(facts) is Truth.NO
@@ -144,7 +144,7 @@ class Judge:
         return _PRIORITIES[(verdict, scope, basis)]
 
 
-_PRIORITIES = {
+_PRIORITIES: dict[tuple[Verdict, Scope | None, Basis | None], Priority] = {
     (Verdict.AFFECTED, None, None): Priority.P1,
     (Verdict.MITIGATED, Scope.INTERNET_ONLY, None): Priority.P2,
     (Verdict.MITIGATED, Scope.ALL, None): Priority.P3,
@@ -168,7 +168,7 @@ def _reasons(holding: list[tuple[Condition, Said]]) -> Iterator[Said]:
             yield said
 
 
-def _saying_yes(rows: list[tuple[Asked, Said]], facts: Facts) -> tuple[Said, ...]:
+def _saying_yes(rows: list[tuple[Asked, Said]], facts: Known) -> tuple[Said, ...]:
     return tuple(said for asked, said in rows if asked(facts) is Truth.YES)
 
 

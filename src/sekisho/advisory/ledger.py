@@ -16,7 +16,8 @@ import tomllib
 from importlib.resources import files
 from pathlib import Path
 
-from sekisho.advisory.bulletin import Bulletin, read_bulletin, texts_of_files
+from sekisho.advisory.bulletin import Bulletin
+from sekisho.advisory.shelf import read_bulletin, texts_of_files
 
 NAME = "reviewed.txt"
 Ledger = dict[tuple[str, int], str]
