@@ -58,6 +58,7 @@ bench: install
 docs: install
 	$(BIN)/python -m sekisho.config.reference docs/reference/configuration.md
 	$(BIN)/python -m sekisho.observe.reference docs/reference
+	$(BIN)/python -m sekisho.audit.reference docs/reference
 
 pins: install
 	$(PIN) --group dev pyproject.toml -o requirements.txt
