@@ -26,6 +26,7 @@ _COMMANDS = {
     "send": "send one test message and show the transcript",
     "sendmail": "stand in for sendmail(8)",
     "mailq": "stand in for mailq(1)",
+    "advisory": "say what the bulletins mean for hosts, and what to do",
     "reload": "have the service read its configuration again",
     "lab": "serve a flaw on loopback, to see the audit find it",
     "ping": "ask whether the service is well",
