@@ -16,7 +16,7 @@ from contextlib import suppress
 _M_MMAP_THRESHOLD = -3
 """``mallopt(3)``, of the GNU C library."""
 MAPPED_BYTES = 64 * 1024
-_GIVE_BACK_SECONDS = 10.0
+_GIVE_BACK_SECONDS = 3.0
 
 
 def map_large_pieces() -> None:
