@@ -26,6 +26,7 @@ from sekisho.wire.reply_lines import ReplyReader, ReplySyntaxError
 
 CONNECT_SECONDS = 10.0
 REPLY_SECONDS = 10.0
+CLOSE_SECONDS = 0.2
 READ_OCTETS = 65536
 
 
@@ -212,6 +213,9 @@ class Conversation:
             ClosedError: The server is gone.
 
         """
+        if self._writer.is_closing():
+            # A TLS transport that was closed cannot even be written to.
+            raise ClosedError("the server closed the connection")
         self.transcript.add(Direction.OURS, octets)
         try:
             self._writer.write(octets)
@@ -276,8 +280,14 @@ class Conversation:
         await self.close()
 
     async def close(self) -> None:
-        """Close; no error is told, for all was said."""
+        """Close; no error is told, for all was said.
+
+        Some servers leave a TLS connection half closed and count it as open: after a
+        short wait it is cut off.
+        """
         self._writer.close()
         with suppress(OSError, ssl.SSLError, TimeoutError):
-            async with asyncio.timeout(1.0):
+            async with asyncio.timeout(CLOSE_SECONDS):
                 await self._writer.wait_closed()
+                return
+        self._writer.transport.abort()

@@ -19,7 +19,7 @@ HINDERING = re.compile(
     re.IGNORECASE,
 )
 _RELAYING = re.compile(r"\brelay", re.IGNORECASE)
-_PAPERS = re.compile(r"auth", re.IGNORECASE)
+_OUT_OF_ORDER_OR = re.compile(r"auth|option|parameter|syntax", re.IGNORECASE)
 
 SYNTAX_CODES = frozenset({500, 501, 504, 553, 555})
 DENIAL_CODES = frozenset({550, 551, 553, 554})
@@ -44,7 +44,7 @@ def at_mail(reply: Reply) -> Meaning:
         return Meaning.TAKEN
     if reply.enhanced == NO_SUCH_SENDER_DOMAIN:
         return Meaning.HINDERED
-    if reply.code in SYNTAX_CODES:
+    if reply.code in SYNTAX_CODES or _answers_out_of_order(reply):
         # "Sender address" stands in these texts too, and here it is the answer.
         return Meaning.REFUSED
     if _says_nothing(reply):
@@ -66,11 +66,9 @@ def at_rcpt(reply: Reply, *, plain: bool) -> Meaning:
         return Meaning.TAKEN
     if _says_nothing(reply) or (plain and _is_no_answer(reply)):
         return Meaning.HINDERED
-    if reply.code == ORDER_CODE:
-        wants_papers = _PAPERS.search(_text(reply))
-        return Meaning.REFUSED if wants_papers else Meaning.HINDERED
     well = SYNTAX_CODES | DENIAL_CODES | {AUTH_WANTED_CODE}
     denied = reply.code in well or _denies_relaying(reply)
+    denied = denied or _answers_out_of_order(reply)
     return Meaning.REFUSED if denied else Meaning.HINDERED
 
 
@@ -84,6 +82,12 @@ def _text(reply: Reply) -> str:
 
 def _denies_relaying(reply: Reply) -> bool:
     return reply.enhanced.endswith(".7.1") and bool(_RELAYING.search(_text(reply)))
+
+
+def _answers_out_of_order(reply: Reply) -> bool:
+    """Know "503 AUTH first", and OpenSMTPD's "503 Unsupported option"."""
+    words = _OUT_OF_ORDER_OR.search(_text(reply))
+    return reply.code == ORDER_CODE and words is not None
 
 
 def _says_nothing(reply: Reply) -> bool:

@@ -16,6 +16,7 @@ from sekisho.audit.relaying import (
     hand_over,
     is_taken,
     message,
+    parted,
     prove,
     worst,
 )
@@ -131,7 +132,7 @@ def _one_line(reply: Reply) -> Judgement:
 
 async def out_of_order(visit: Visit) -> Judgement:
     """RLY-041: RCPT before MAIL, and after a second MAIL in the server's name."""
-    async with visit.ready() as conversation:
+    async with parted(visit) as conversation:
         early = await conversation.say(visit.text(RCPT))
         if is_taken(early):
             return await prove(conversation, visit, f"RCPT first → {spelled(early)}")
@@ -161,7 +162,7 @@ async def _with_refused(
 
 async def data_after_refusals(visit: Visit) -> Judgement:
     """RLY-041: DATA though every recipient was refused."""
-    async with visit.ready() as conversation:
+    async with parted(visit) as conversation:
         judgement, _ = await _with_refused(conversation, visit)
         if judgement is not None:
             return judgement
@@ -195,7 +196,7 @@ async def _content_for_nobody(conversation: Conversation, visit: Visit) -> Judge
 
 async def bdat_after_refusals(visit: Visit) -> Judgement:
     """RLY-041: BDAT though every recipient was refused."""
-    async with visit.ready() as conversation:
+    async with parted(visit) as conversation:
         if "CHUNKING" not in conversation.offers.keywords:
             return not_applicable("CHUNKING is not offered", "CHUNKING の提供なし")
         judgement, _ = await _with_refused(conversation, visit)
@@ -222,7 +223,7 @@ async def mixed_recipients(visit: Visit) -> Judgement:
     local = visit.text("{U}")
     if not local or visit.arrived is None:
         return not_applicable("no local user is named", "既知の利用者の指定なし")
-    async with visit.ready() as conversation:
+    async with parted(visit) as conversation:
         await conversation.say(visit.text(MAIL))
         good = await conversation.say(visit.text("RCPT TO:<{U}@{D}>"))
         reply = await conversation.say(visit.text(RCPT))
@@ -243,7 +244,7 @@ async def mixed_recipients(visit: Visit) -> Judgement:
 
 async def pipelined_batch(visit: Visit) -> Judgement:
     """RLY-042: MAIL, a foreign RCPT and DATA in one segment."""
-    async with visit.ready() as conversation:
+    async with parted(visit) as conversation:
         if "PIPELINING" not in conversation.offers.keywords:
             return not_applicable("PIPELINING is not offered", "PIPELINING の提供なし")
         await conversation.send(visit.text(f"{MAIL}\r\n{RCPT}\r\nDATA\r\n").encode())
@@ -280,7 +281,7 @@ async def old_verbs(visit: Visit) -> Judgement:
     for first in range(0, len(_OLD_VERBS), VERBS_PER_CONNECTION):
         verbs = _OLD_VERBS[first : first + VERBS_PER_CONNECTION]
         with suppress(ClosedError):
-            async with visit.ready() as conversation:
+            async with parted(visit) as conversation:
                 judgements += [
                     await _old_verb(conversation, visit, verb) for verb in verbs
                 ]
@@ -309,7 +310,7 @@ async def _old_verb(conversation: Conversation, visit: Visit, verb: str) -> Judg
 
 async def backscatter(visit: Visit) -> Judgement:
     """RLY-046: is a message for an unknown user taken, and returned to its sender?"""
-    async with visit.ready() as conversation:
+    async with parted(visit) as conversation:
         reply = await conversation.say(visit.text("MAIL FROM:<{C}@{X}>"))
         if at_mail(reply) is not Meaning.TAKEN:
             return _hindered(reply)
