@@ -19,16 +19,15 @@ from sekisho.audit.probe import Need, Probe
 from sekisho.audit.verdicts import Judgement, Verdict, undecided
 
 BY_ID = {probe.id: probe for probe in PROBES}
-PAIRS = [
-    pytest.param(BY_ID[id_], flaw, id=f"{id_}-{flaw.name}")
-    for flaw in FLAWS
-    for id_ in flaw.probes
-    if id_ in BY_ID
-]
-UNWATCHED = [pair for pair in PAIRS if Need.CANARY not in pair.values[0].needs]
+PAIRS = [(BY_ID[id_], flaw) for flaw in FLAWS for id_ in flaw.probes if id_ in BY_ID]
+UNWATCHED = [pair for pair in PAIRS if Need.CANARY not in pair[0].needs]
 """Those that are run without a canary too."""
 CLEARED = {Verdict.SAFE, Verdict.NOT_APPLICABLE}
 ALARMS = {Verdict.FLAWED, Verdict.SUSPECT}
+
+
+def id_of(row: Probe | Flaw) -> str:
+    return row.id if isinstance(row, Probe) else row.name
 
 
 def judged(probe: Probe, manners: Manners, *, canary: bool) -> tuple[Judgement, str]:
@@ -54,14 +53,14 @@ def test_every_probe_has_a_flaw_and_every_flaw_its_probes() -> None:
     assert len({flaw.name for flaw in FLAWS}) == len(FLAWS)
 
 
-@pytest.mark.parametrize(("probe", "flaw"), PAIRS)
+@pytest.mark.parametrize(("probe", "flaw"), PAIRS, ids=id_of)
 def test_flawed_server_is_found(probe: Probe, flaw: Flaw) -> None:
     """With a canary it is proved, whatever the probe can show without one."""
     judgement, said = judged(probe, flaw.manners, canary=True)
     assert judgement.verdict is Verdict.FLAWED, said
 
 
-@pytest.mark.parametrize(("probe", "flaw"), UNWATCHED)
+@pytest.mark.parametrize(("probe", "flaw"), UNWATCHED, ids=id_of)
 def test_without_a_canary_it_is_at_least_not_called_safe(
     probe: Probe, flaw: Flaw
 ) -> None:
@@ -69,13 +68,13 @@ def test_without_a_canary_it_is_at_least_not_called_safe(
     assert judgement.verdict in ALARMS | {Verdict.UNDECIDED}, said
 
 
-@pytest.mark.parametrize(("probe", "flaw"), UNWATCHED)
+@pytest.mark.parametrize(("probe", "flaw"), UNWATCHED, ids=id_of)
 def test_patched_twin_is_cleared(probe: Probe, flaw: Flaw) -> None:
     judgement, said = judged(probe, flaw.twin, canary=False)
     assert judgement.verdict in CLEARED, said
 
 
-@pytest.mark.parametrize(("probe", "flaw"), PAIRS)
+@pytest.mark.parametrize(("probe", "flaw"), PAIRS, ids=id_of)
 def test_patched_twin_is_cleared_where_a_canary_watches(
     probe: Probe, flaw: Flaw
 ) -> None:
@@ -83,7 +82,7 @@ def test_patched_twin_is_cleared_where_a_canary_watches(
     assert judgement.verdict in CLEARED, said
 
 
-@pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.id)
+@pytest.mark.parametrize("probe", PROBES, ids=id_of)
 def test_sound_server_raises_no_alarm(probe: Probe) -> None:
     judgement, said = judged(probe, SOUND, canary=Need.CANARY in probe.needs)
     assert judgement.verdict not in ALARMS, said
