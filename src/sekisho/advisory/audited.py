@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from typing import cast
 
 import msgspec
 
@@ -124,6 +125,22 @@ def join_audit(
             joined.unasked.append(host.id)
         joined.hosts.append(_with_proofs(host, joined.seen.get(host.id, [])))
     return joined
+
+
+def probes_asked(value: object) -> set[str]:
+    """Which probes tests rest on, of tests as an advisory file spells them."""
+    if isinstance(value, dict):
+        table = cast("dict[str, object]", value)
+        if table.get("fact") == FACT:
+            named = table.get("has")
+            listed = cast("list[object]", named) if isinstance(named, list) else [named]
+            return {str(one) for one in listed}
+        return probes_asked(list(table.values()))
+    if isinstance(value, list):
+        return {
+            one for inner in cast("list[object]", value) for one in probes_asked(inner)
+        }
+    return set()
 
 
 def _with_proofs(host: Host, seen: Sequence[Seen]) -> Host:

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from sekisho.advisory.facts import MAX_TEXT
 from sekisho.advisory.registry import SEPARATOR, Key, Registry
 from sekisho.model.text import Text
 
@@ -325,7 +326,8 @@ def _update_keys(registry: Registry) -> Iterator[Key]:
     for _ in range(3):
         paths = [one for path in paths for one in _below(registry, path)][:MAX_UPDATES]
     for path in paths:
-        if (key := registry.find(path)) is not None:
+        key = registry.find(path) if len(path) <= MAX_TEXT else None
+        if key is not None:
             yield Key(path, key.values, key.subkeys)
 
 

@@ -10,6 +10,8 @@ _COMMANDS = {
     "assess": "say for each host: affected, mitigated, fixed or not, why, what to do",
     "list": "list the advisories that are shipped",
     "show": "show an advisory as people read it",
+    "self": "judge this installation, and verify its files",
+    "export": "write an advisory as CSAF 2.0",
 }
 
 

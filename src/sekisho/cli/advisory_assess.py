@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
-from sekisho.advisory.bulletin import Bulletin
+from sekisho.advisory.audited import probes_asked
+from sekisho.advisory.bulletin import Bulletin, When
+from sekisho.advisory.conditions import plain_test
 from sekisho.advisory.inventory import (
     MAX_INVENTORY_BYTES,
     Inventory,
@@ -19,6 +21,12 @@ from sekisho.advisory.judge import by_urgency, exit_code, judge_all
 from sekisho.advisory.shelf import shipped
 from sekisho.advisory.telling import as_map, told
 from sekisho.advisory.verdicts import Answer
+from sekisho.cli.advisory_evidence import (
+    Evidence,
+    evidence_map,
+    gather,
+    told_evidence,
+)
 from sekisho.cli.advisory_options import advisory_named, language_option
 from sekisho.cli.misuse import FindingCommand, refuse
 from sekisho.cli.options import json_option, print_json
@@ -29,24 +37,55 @@ _FEW = 5
 
 
 @click.command("assess", cls=FindingCommand)
-@click.argument("inventory", metavar="INVENTORY")
+@click.argument("inventory", metavar="[INVENTORY]", required=False)
 @click.option("--advisory", "names", metavar="ID", multiple=True, help="only this one")
+@click.option(
+    "--registry",
+    "registries",
+    metavar="FILE",
+    multiple=True,
+    help="a registry export (.reg) or an offline hive; several of one host",
+)
+@click.option(
+    "--audit",
+    "audits",
+    metavar="FILE",
+    multiple=True,
+    help="what sekisho audit --json wrote",
+)
 @json_option
 @language_option
 def assess_command(
-    inventory: str, names: tuple[str, ...], as_json: bool, language: Language
+    *,
+    inventory: str | None,
+    names: tuple[str, ...],
+    registries: tuple[str, ...],
+    audits: tuple[str, ...],
+    as_json: bool,
+    language: Language,
 ) -> None:
     """Judge the hosts of an inventory in JSON; - is standard input.
+
+    A registry describes one host, with or without an inventory: what it does not show
+    stays not known. Where both differ, neither is believed.
 
     Exit code: 1 any affected, else 3 any unknown, else 2 any mitigated, else 0; 4 for
     an inventory that cannot be read or is empty, and for wrong use.
     """
     bulletins = _bulletins(names)
-    described = _described(inventory)
+    if inventory is None and not registries:
+        raise click.UsageError("name an inventory, or a registry with --registry")
+    described = _described(inventory) if inventory is not None else Inventory([])
     _note(described)
-    show = _progress(len(described.hosts))
-    answers = list(judge_all(described.hosts, bulletins, show))
-    _tell(answers, as_json=as_json, language=language)
+    found = gather(described.hosts, registries, audits)
+    show = _progress(len(found.hosts))
+    answers = list(judge_all(found.hosts, bulletins, show))
+    if as_json:
+        print_json([_as_map(one, found, language) for one in answers])
+    else:
+        lines = [*told(by_urgency(answers), language)]
+        lines += told_evidence(found, _probes(bulletins), language)
+        sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
     sys.exit(exit_code(answers))
 
@@ -103,9 +142,19 @@ def _progress(count: int) -> Callable[[int], None]:
     return show
 
 
-def _tell(answers: list[Answer], *, as_json: bool, language: Language) -> None:
-    if as_json:
-        print_json([as_map(one, language) for one in answers])
-        return
-    lines = told(by_urgency(answers), language)
-    sys.stdout.write("\n".join(lines) + "\n")
+def _as_map(answer: Answer, found: Evidence, language: Language) -> dict[str, object]:
+    evidence = evidence_map(found, answer.host, language)
+    return {**as_map(answer, language), **evidence}
+
+
+def _probes(bulletins: list[Bulletin]) -> set[str]:
+    tests = [one.test for bulletin in bulletins for one in _whens(bulletin)]
+    return probes_asked([plain_test(one) for one in tests])
+
+
+def _whens(bulletin: Bulletin) -> list[When]:
+    return [
+        *bulletin.definitions.values(),
+        *(one.when for one in bulletin.conditions),
+        *(one.when for one in bulletin.remarks),
+    ]

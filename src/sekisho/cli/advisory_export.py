@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import click
 
 from sekisho.advisory.csaf import Publisher, csaf_document, csaf_file_name
-from sekisho.advisory.shelf import find
+from sekisho.cli.advisory_options import advisory_named, language_option
 from sekisho.model.text import Language
 
 _OURS = Publisher()
@@ -21,14 +21,7 @@ _OURS = Publisher()
     metavar="FILE",
     help="where to write it; a folder gets the name that CSAF has for the document",
 )
-@click.option(
-    "--lang",
-    "language",
-    type=click.Choice([one.value for one in Language]),
-    default=Language.ENGLISH.value,
-    show_default=True,
-    help="of the document; the Japanese one is marked as a translation",
-)
+@language_option
 @click.option(
     "--publisher",
     default=_OURS.name,
@@ -43,24 +36,22 @@ _OURS = Publisher()
     help="the issuer's own address, below which documents are found",
 )
 def export_command(
-    name: str, output: str | None, language: str, publisher: str, namespace: str
+    name: str, output: str | None, language: Language, publisher: str, namespace: str
 ) -> None:
-    """Write an advisory as CSAF 2.0, to FILE or standard output."""
-    bulletin = find(name)
-    if bulletin is None:
-        raise click.UsageError(
-            f"no advisory is called {name}; they are listed by: sekisho advisory list"
-        )
+    """Write an advisory as CSAF 2.0, to FILE or standard output.
+
+    The English document is the original; the Japanese one is marked as a translation.
+    """
+    bulletin = advisory_named(name)
     if not publisher.strip():
         raise click.UsageError("a publisher has a name")
     if urlsplit(namespace).scheme != "https" or not urlsplit(namespace).netloc:
         raise click.UsageError("a namespace is an address that begins with https://")
-    spoken = Language(language)
-    octets = csaf_document(bulletin, spoken, Publisher(publisher, namespace))
+    octets = csaf_document(bulletin, language, Publisher(publisher, namespace))
     if output is None or output == "-":
         sys.stdout.buffer.write(octets)
         return
     path = Path(output)
     if path.is_dir():
-        path /= csaf_file_name(bulletin, spoken)
+        path /= csaf_file_name(bulletin, language)
     path.write_bytes(octets)

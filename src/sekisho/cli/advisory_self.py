@@ -16,6 +16,7 @@ from sekisho.advisory.installation import (
 from sekisho.advisory.own import judge_own
 from sekisho.advisory.shelf import shipped
 from sekisho.advisory.verdicts import VERDICT_TEXTS, Answer, Verdict
+from sekisho.cli.advisory_options import language_option
 from sekisho.cli.options import (
     config_option,
     config_path,
@@ -64,15 +65,8 @@ _WORDS = {
 @click.command("self")
 @config_option
 @json_option
-@click.option(
-    "--lang",
-    "language",
-    type=click.Choice([one.value for one in Language]),
-    default=Language.ENGLISH.value,
-    show_default=True,
-    help="of the texts",
-)
-def self_command(config_file: str | None, as_json: bool, language: str) -> None:
+@language_option
+def self_command(config_file: str | None, as_json: bool, language: Language) -> None:
     """Judge this installation by Sekisho's own advisories, and verify its files.
 
     Exit 1 where a fault concerns it or a file is not as it was installed, 3 where
@@ -81,11 +75,10 @@ def self_command(config_file: str | None, as_json: bool, language: str) -> None:
     named, document = _configuration(config_file)
     verified = verify_installation(*this_installation())
     answers = judge_own(shipped(), verified.version, document)
-    spoken = Language(language)
     if as_json:
-        print_json(_as_json(verified, answers, named, spoken))
+        print_json(_as_json(verified, answers, named, language))
     else:
-        _print(verified, answers, named, spoken)
+        _print(verified, answers, named, language)
     sys.exit(_exit_code(verified, answers))
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from shutil import get_terminal_size
 from typing import assert_never
 
@@ -35,17 +36,19 @@ _NEVER_FIRST = frozenset("。、)」』:;!?")
 @click.command("show")
 @click.argument("advisory", metavar="ID")
 @json_option
-@click.option("--html", "as_html", is_flag=True, help="as one HTML file")
+@click.option("--html", "page", metavar="FILE", help="as one HTML file; - prints it")
 @language_option
 def show_command(
-    advisory: str, as_json: bool, as_html: bool, language: Language
+    advisory: str, as_json: bool, page: str | None, language: Language
 ) -> None:
     """Show an advisory, in the order of a bulletin's sections."""
     bulletin = advisory_named(advisory)
     if as_json:
         print_json(msgspec.to_builtins(bulletin, enc_hook=_plain))
-    elif as_html:
+    elif page == "-":
         click.echo(bulletin_page(bulletin, language), nl=False)
+    elif page is not None:
+        Path(page).write_text(bulletin_page(bulletin, language), "utf-8", newline="\n")
     else:
         for line in _shown(bulletin, language):
             click.echo(line)
