@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from audit.lab_visits import judged
+from sekisho.audit import chunking_probes, counting, load_probes, smuggling_probes
 from sekisho.audit.verdicts import Judgement
 
 
@@ -12,3 +13,12 @@ from sekisho.audit.verdicts import Judgement
 def judge() -> Callable[..., Judgement]:
     """Run one probe against a lab server: ``judge(probe, manners, canary=False)``."""
     return judged
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take slow clients and silence in less time than servers of others need."""
+    monkeypatch.setattr(load_probes, "SLOW_SECONDS", 0.4)
+    monkeypatch.setattr(load_probes, "SLOW_GAP_SECONDS", 0.05)
+    for module in (counting, smuggling_probes, chunking_probes):
+        monkeypatch.setattr(module, "QUIET_SECONDS", 0.2)

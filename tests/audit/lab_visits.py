@@ -35,6 +35,7 @@ def visit_to(
         token="t0ken",
         account=ACCOUNT if Need.ACCOUNT in needs else None,
         arrived=server.arrived if watched else None,
+        fetched=server.fetched if watched else None,
     )
 
 

@@ -72,6 +72,8 @@ class Visit:
         transcript: Of all its connections.
         pace: Waits before each connection; the manners.
         arrived: Asks, or waits for, the canary by token; None without a canary.
+        fetched: Gives what arrived, octets and all, or None; None itself where the
+            canary's mailbox cannot be read.
         spent: Called before each attempt with a user and a password.
 
     """
@@ -83,6 +85,7 @@ class Visit:
     transcript: Transcript = field(default_factory=Transcript)
     pace: Callable[[], Awaitable[None]] | None = None
     arrived: Callable[[str], Awaitable[bool]] | None = None
+    fetched: Callable[[str], Awaitable[bytes | None]] | None = None
     spent: Callable[[], None] | None = None
 
     def text(self, template: str) -> str:

@@ -42,6 +42,7 @@ class Manners:
         greeting: Behind ``220``.
         greeting_wait: So long nobody may speak first.
         forgives_early_talkers: Whether it goes on with who spoke before the greeting.
+        greets_late: Whether it answers that first, and greets then.
         keywords: Lines of EHLO besides AUTH and STARTTLS.
         starttls: Whether it is offered.
         auth_in_clear: Whether AUTH is offered and done without TLS.
@@ -58,18 +59,23 @@ class Manners:
         data_ends: Where DATA ends; the CRLF of DATA's own line stands before.
         data_sync: Whether nothing may wait behind DATA (RFC 2920 §3.1).
         content_checks: Asked in order once the content is whole.
+        sends_on: What becomes of content that was taken.
+        trusts: The authority, in PEM, whose certificates clients may show; or none.
         bounces: Whether what cannot be delivered is sent back to its sender.
         keeps_over_starttls: Any of input, ehlo, envelope, identity.
         max_recipients: Of one message.
         max_errors: Refusals in one session.
         max_failed_logins: In one session.
-        idle_seconds: For one line, or one piece of content.
+        max_sessions: At once.
+        idle_seconds: For one piece of a line or of content.
+        command_seconds: For a whole line.
 
     """
 
     greeting: bytes = sound.DOMAIN + b" ESMTP sekisho-lab"
     greeting_wait: float = 0.02
     forgives_early_talkers: bool = False
+    greets_late: bool = False
     keywords: tuple[str, ...] = KEYWORDS
     starttls: bool = True
     auth_in_clear: bool = False
@@ -91,13 +97,18 @@ class Manners:
         sound.bare_octets,
         sound.long_lines,
         sound.many_hops,
+        sound.own_author,
     )
+    sends_on: Callable[["LabSession", bytes], bytes] = sound.sends_on
+    trusts: Callable[[], str] = str
     bounces: bool = False
     keeps_over_starttls: frozenset[str] = frozenset()
     max_recipients: int = 100
     max_errors: int = 20
     max_failed_logins: int = 5
+    max_sessions: int = 100
     idle_seconds: float = 30.0
+    command_seconds: float = 60.0
 
 
 SOUND = Manners()

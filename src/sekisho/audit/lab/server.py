@@ -5,6 +5,7 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from ipaddress import ip_address
 from types import TracebackType
 from typing import Self
@@ -16,7 +17,6 @@ from sekisho.audit.lab.session import MAX_SESSION_SECONDS, Delivered, LabSession
 from sekisho.audit.lab.sound import DOMAIN
 from sekisho.audit.lab.verbs import converse
 
-MAX_SESSIONS = 100
 MAX_KEPT_MESSAGES = 1000
 
 
@@ -96,12 +96,15 @@ class LabServer:
                     await self._came.wait_for(lambda: self._has(token.encode()))
             return self._has(token.encode())
 
+    async def fetched(self, token: str) -> bytes | None:
+        """Give what arrived for the foreign mailbox with the token in it."""
+        if not await self.arrived(token):
+            return None
+        found = [each for each in self.delivered if _for_foreign(each, token.encode())]
+        return found[-1].content
+
     def _has(self, token: bytes) -> bool:
-        return any(
-            token in mailbox and not mailbox.lower().endswith(b"@" + DOMAIN)
-            for message in self.delivered
-            for mailbox in message.mailboxes
-        )
+        return any(_for_foreign(message, token) for message in self.delivered)
 
     async def _deliver(self, message: Delivered) -> None:
         async with self._came:
@@ -115,7 +118,7 @@ class LabServer:
         with listener:
             while True:
                 client, peer = await loop.sock_accept(listener)
-                if len(self._sessions) >= MAX_SESSIONS:
+                if len(self._sessions) >= self._manners.max_sessions:
                     client.close()
                     continue
                 task = asyncio.create_task(self._serve(client, str(peer[0])))
@@ -124,13 +127,21 @@ class LabServer:
 
     async def _serve(self, client: socket.socket, peer: str) -> None:
         door = Door(client)
-        session = LabSession(self._manners, door, peer, self._deliver, server_context)
+        context = partial(server_context, self._manners.trusts())
+        session = LabSession(self._manners, door, peer, self._deliver, context)
         try:
             async with asyncio.timeout(MAX_SESSION_SECONDS):
                 if self._implicit_tls:
-                    await door.handshake(server_context())
+                    await door.handshake(context())
                 await converse(session)
         except (OSError, TimeoutError):
             pass  # gone, or no TLS: nothing is left to say
         finally:
             door.close()
+
+
+def _for_foreign(message: Delivered, token: bytes) -> bool:
+    return any(
+        token in mailbox and not mailbox.lower().endswith(b"@" + DOMAIN)
+        for mailbox in message.mailboxes
+    )

@@ -102,6 +102,11 @@ class LabSession:
         """Whether TLS is on."""
         return self._door.secured
 
+    @property
+    def shows_certificate(self) -> bool:
+        """Whether the client has shown a certificate that is trusted."""
+        return self._door.shows_certificate
+
     # --- octets
 
     async def send(self, line: bytes) -> None:
@@ -140,7 +145,13 @@ class LabSession:
             HangUpError: It holds what no line may hold, or no line came.
 
         """
-        limit = limit or self.manners.max_line_octets
+        try:
+            async with asyncio.timeout(self.manners.command_seconds):
+                return await self._line(limit or self.manners.max_line_octets)
+        except TimeoutError:
+            raise HangUpError(b"421 4.4.2 too slow") from None
+
+    async def _line(self, limit: int) -> bytes | None:
         while (end := self.manners.command_ends.search(self.input)) is None:
             self._refuse_bad_octets(len(self.input))
             if len(self.input) > limit:
@@ -250,6 +261,7 @@ class LabSession:
         return reply
 
     async def _keep(self, content: bytes) -> None:
+        content = self.manners.sends_on(self, content)
         sender, recipients = self.sender or b"", tuple(self.recipients)
         leads_to = self.manners.leads_to
         mailboxes = tuple(leads_to(recipient) for recipient in recipients)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from sekisho.audit.lab.session import LabSession
 
 DOMAIN = b"lab.test"
-USER, PASSWORD, OTHER = b"user", b"Tsuukou-tegata-4711", b"other"
-"""Known to everybody: the lab guards nothing."""
+USER, PASSWORD, OTHER = b"user", b"Tsuukou-tegata-4711-" * 4, b"other"
+"""Known to everybody: the lab guards nothing. Long, as bcrypt cuts at 72 octets."""
 LOCALS = frozenset({USER, OTHER, b"postmaster"})
 
 MAX_SIZE = 10 * 1024 * 1024
@@ -27,6 +27,8 @@ MAX_HOPS = 100
 BARE = re.compile(rb"\r[^\n]|(?<!\r)\n|\0")
 """A CR without its LF, an LF without its CR, a NUL."""
 _LONG_LINE = re.compile(rb"[^\n]{%d}" % MAX_TEXT_LINE_OCTETS)
+_FROM = re.compile(rb"^from:(.*)$", re.IGNORECASE | re.MULTILINE)
+_ADDRESS = re.compile(rb"[^\s<>\"(),:;]+@[^\s<>\"(),:;]+")
 _HOP = re.compile(rb"^received:", re.IGNORECASE | re.MULTILINE)
 
 RELAYING_DENIED = b"550 5.7.1 relaying denied"
@@ -82,6 +84,12 @@ def leads_to(argument: bytes) -> bytes:
     return argument.partition(b"<")[2].partition(b">")[0]
 
 
+def sends_on(session: "LabSession", content: bytes) -> bytes:
+    """Send on what came, as it came."""
+    del session
+    return content
+
+
 def right_password(user: bytes, password: bytes) -> bool:
     """Compare all octets of both."""
     return compare_digest(user, USER) & compare_digest(password, PASSWORD)
@@ -120,6 +128,20 @@ def long_lines(session: "LabSession", content: bytes) -> bytes | None:
     """Refuse lines past RFC 5321 §4.5.3.1.6."""
     del session
     return b"554 5.6.0 line too long" if _LONG_LINE.search(content) else None
+
+
+def own_author(session: "LabSession", content: bytes) -> bytes | None:
+    """Refuse From where it is another's: users write as themselves, strangers not."""
+    head = content.partition(b"\r\n\r\n")[0].replace(b"\r\n ", b" ")
+    authors = {
+        address.lower()
+        for field in _FROM.findall(head)
+        for address in _ADDRESS.findall(field)
+    }
+    users = {name + b"@" + DOMAIN for name in LOCALS}
+    own = session.identity.encode() + b"@" + DOMAIN
+    foreign = authors - {own} if session.identity else authors & users
+    return b"550 5.7.1 not your address" if foreign else None
 
 
 def many_hops(session: "LabSession", content: bytes) -> bytes | None:

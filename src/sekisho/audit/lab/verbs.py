@@ -31,6 +31,8 @@ async def _greet(session: LabSession) -> None:
     early = await session.spoke_early()
     if early and not session.manners.forgives_early_talkers:
         raise HangUpError(b"554 5.5.1 you spoke before the greeting")
+    if early and session.manners.greets_late:
+        await session.send(await answer(session, await session.line() or b"") or b"")
     await session.send(b"220 " + session.manners.greeting)
 
 

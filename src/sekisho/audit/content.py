@@ -1,0 +1,152 @@
+"""A transaction up to the content: who sends, who gets it, and what the message says.
+
+Only probes that need the canary come here, for from here on a message may be
+delivered: to the local user whom the administrator named, or to the canary; to nobody
+else. The message says what it is, and from whom.
+"""
+
+from base64 import b64encode
+
+from sekisho.audit.conversation import Conversation, HindranceError
+from sekisho.audit.counting import positive
+from sekisho.audit.verdicts import Judgement, safe, undecided
+from sekisho.audit.visit import Account, Visit, spelled
+from sekisho.model.reply import Reply
+
+END = b"\r\n.\r\n"
+GO_ON = 354
+SIGNED_IN = 235
+END_SECONDS = 60.0
+"""After the end of data servers ask their filters; RFC 5321 allows ten minutes."""
+
+
+class NotTakenError(HindranceError):
+    """The server takes no mail from us, so nothing can be asked by its content."""
+
+
+def head(visit: Visit, *fields: bytes) -> bytes:
+    """Give the message up to within its first line of text."""
+    text = (
+        f"From: <{_sender(visit)}>\r\nTo: <{visit.text('{C}@{X}')}>\r\n"
+        f"Subject: {visit.text('sekisho audit {C}')}\r\n"
+        f"Message-ID: <{visit.text('{C}@{X}')}>\r\n"
+    ).encode()
+    return text + b"".join(field + b"\r\n" for field in fields) + b"\r\nAn audit"
+
+
+async def begin(
+    visit: Visit, conversation: Conversation, *, to_canary: bool = False
+) -> None:
+    """Say MAIL and RCPT; sign in first where there is an account.
+
+    Raises:
+        NotTakenError: Nobody of ours may be sent mail.
+
+    """
+    if visit.account is not None:
+        await _sign_in(visit, conversation, visit.account)
+    reply = await conversation.say(f"MAIL FROM:<{_sender(visit)}>")
+    if not positive(reply):
+        raise NotTakenError(f"the sender was refused: {spelled(reply)}")
+    for recipient in _recipients(visit, to_canary=to_canary):
+        reply = await conversation.say(f"RCPT TO:<{recipient}>")
+        if positive(reply):
+            return
+    raise NotTakenError(f"no recipient of ours was taken: {spelled(reply)}")
+
+
+async def begin_data(
+    visit: Visit, conversation: Conversation, *, to_canary: bool = False
+) -> None:
+    """Say MAIL, RCPT and DATA.
+
+    Raises:
+        NotTakenError: Something of it was refused.
+
+    """
+    await begin(visit, conversation, to_canary=to_canary)
+    reply = await conversation.say("DATA")
+    if reply.code != GO_ON:
+        raise NotTakenError(f"DATA was refused: {spelled(reply)}")
+
+
+async def finish(conversation: Conversation, octets: bytes) -> Reply:
+    """Send content and its end; give the reply."""
+    await conversation.send(octets + END)
+    return await conversation.reply(END_SECONDS)
+
+
+async def carried(
+    visit: Visit, content: bytes, *, name: str = "", chunk: bool = False
+) -> bytes | Judgement:
+    """Send a message to the canary, and give what arrived.
+
+    Args:
+        visit: The probe's.
+        content: Dots stuffed; its end is put behind it.
+        name: For EHLO, to be said once more.
+        chunk: By BDAT.
+
+    Returns:
+        What arrived, or the verdict where nothing did.
+
+    """
+    if visit.fetched is None:
+        return undecided(
+            "the canary's mailbox cannot be read, so nobody sees what arrives",
+            "カナリアのメールボックスを読めず、届いた内容の確認不能",
+        )
+    async with visit.ready() as conversation:
+        if name and not positive(reply := await conversation.ehlo(name)):
+            return safe(f"refused: {spelled(reply)}", f"拒否: {spelled(reply)}")
+        if chunk:
+            await begin(visit, conversation, to_canary=True)
+            content += b"\r\n"
+            await conversation.send(b"BDAT %d LAST\r\n%s" % (len(content), content))
+            reply = await conversation.reply(END_SECONDS)
+        else:
+            await begin_data(visit, conversation, to_canary=True)
+            reply = await finish(conversation, content)
+    if not positive(reply):
+        return safe(f"refused: {spelled(reply)}", f"拒否: {spelled(reply)}")
+    arrived = await visit.fetched(visit.token)
+    if arrived is None:
+        return undecided(
+            f"taken ({spelled(reply)}), but the canary did not come",
+            f"受理 ({spelled(reply)}) されたが、カナリアは未到着",
+        )
+    return arrived
+
+
+def _sender(visit: Visit) -> str:
+    if visit.account is None:
+        return visit.text("{C}@{X}")
+    user = visit.account.user
+    return user if "@" in user else f"{user}@{visit.names.domain}"
+
+
+def _recipients(visit: Visit, *, to_canary: bool) -> list[str]:
+    known, canary = visit.names.known, visit.text("{C}@{X}")
+    if to_canary or not known:
+        return [canary]
+    return [f"{known}@{visit.names.domain}", canary]
+
+
+async def _sign_in(visit: Visit, conversation: Conversation, account: Account) -> None:
+    mechanisms = conversation.offers.mechanisms
+    if not mechanisms & {"PLAIN", "LOGIN"}:
+        return
+    user, password = account.user.encode(), account.password.encode()
+    for secret in (password, b"\0" + user + b"\0" + password):
+        visit.transcript.hide(secret)
+    if visit.spent is not None:
+        visit.spent()
+    if "PLAIN" in mechanisms:
+        whole = b64encode(b"\0" + user + b"\0" + password)
+        reply = await conversation.say(b"AUTH PLAIN " + whole)
+    else:
+        await conversation.say("AUTH LOGIN")
+        await conversation.say(b64encode(user))
+        reply = await conversation.say(b64encode(password))
+    if reply.code != SIGNED_IN:
+        raise NotTakenError(f"the account was refused: {spelled(reply)}")
