@@ -14,9 +14,12 @@ from sekisho.model.reply import Reply
 HINDERING = re.compile(
     r"block(?:ed|ing| ?list)|black ?list|deny ?list|\bd?n?s?[rb]bl\b|spamhaus|spamcop"
     r"|reputation|gr[ea]y ?list|\brate\b|too (?:many|fast)|client host rejected"
-    r"|\bhelo\b|\behlo\b|banned|starttls|encrypt|\btls\b|sender (?:address|domain)"
-    r"|reverse dns|\bptr\b|\bspf\b|\bdmarc\b|domain of sender",
+    r"|\bhelo\b|\behlo\b|banned|starttls|encrypt|\btls\b|reverse dns|\bptr\b",
     re.IGNORECASE,
+)
+"""About the client."""
+ABOUT_SENDER = re.compile(
+    r"sender (?:address|domain)|domain of sender|\bspf\b|\bdmarc\b", re.IGNORECASE
 )
 _RELAYING = re.compile(r"\brelay", re.IGNORECASE)
 _OUT_OF_ORDER_OR = re.compile(r"auth|option|parameter|syntax", re.IGNORECASE)
@@ -38,16 +41,21 @@ class Meaning(Enum):
     HINDERED = "hindered"
 
 
-def at_mail(reply: Reply) -> Meaning:
-    """Read the reply to MAIL: a refused sender gets nothing on either."""
+def at_mail(reply: Reply, *, odd: bool = False) -> Meaning:
+    """Read the reply to MAIL: a refused sender gets nothing on either.
+
+    Args:
+        reply: It.
+        odd: Whether the sender is what the question is about: a refusal of it, for
+            whatever is wrong with it, is an answer then.
+
+    """
     if _taken(reply):
         return Meaning.TAKEN
-    if reply.enhanced == NO_SUCH_SENDER_DOMAIN:
-        return Meaning.HINDERED
     if reply.code in SYNTAX_CODES or _answers_out_of_order(reply):
-        # "Sender address" stands in these texts too, and here it is the answer.
-        return Meaning.REFUSED
-    if _says_nothing(reply):
+        unknown = reply.enhanced == NO_SUCH_SENDER_DOMAIN and not odd
+        return Meaning.HINDERED if unknown else Meaning.REFUSED
+    if _says_nothing(reply) or (not odd and _is_about_sender(reply)):
         return Meaning.HINDERED
     well = DENIAL_CODES | {SIZE_CODE, AUTH_WANTED_CODE}
     return Meaning.REFUSED if reply.code in well else Meaning.HINDERED
@@ -64,7 +72,9 @@ def at_rcpt(reply: Reply, *, plain: bool) -> Meaning:
     """
     if _taken(reply):
         return Meaning.TAKEN
-    if _says_nothing(reply) or (plain and _is_no_answer(reply)):
+    if _says_nothing(reply) or ABOUT_SENDER.search(_text(reply)):
+        return Meaning.HINDERED
+    if plain and _is_no_answer(reply):
         return Meaning.HINDERED
     well = SYNTAX_CODES | DENIAL_CODES | {AUTH_WANTED_CODE}
     denied = reply.code in well or _denies_relaying(reply)
@@ -88,6 +98,11 @@ def _answers_out_of_order(reply: Reply) -> bool:
     """Know "503 AUTH first", and OpenSMTPD's "503 Unsupported option"."""
     words = _OUT_OF_ORDER_OR.search(_text(reply))
     return reply.code == ORDER_CODE and words is not None
+
+
+def _is_about_sender(reply: Reply) -> bool:
+    unknown = reply.enhanced == NO_SUCH_SENDER_DOMAIN
+    return unknown or ABOUT_SENDER.search(_text(reply)) is not None
 
 
 def _says_nothing(reply: Reply) -> bool:

@@ -56,6 +56,16 @@ class Form:
     before: tuple[str, ...] = ()
 
     @property
+    def is_odd_sender(self) -> bool:
+        """Whether the sender is what it is about."""
+        return self.sender != STRANGER and not self.sender_is_habit
+
+    @property
+    def sender_is_habit(self) -> bool:
+        """Whether other tools send it so, and any other sender would do as well."""
+        return self.sender == FROM_LITERAL and self.recipient != PLAIN
+
+    @property
     def is_plain(self) -> bool:
         """Whether nothing about it is odd but the sender."""
         return self.recipient == PLAIN and " " not in self.sender

@@ -8,7 +8,7 @@ the same: is a foreign recipient taken, and does the canary arrive?
 from contextlib import suppress
 
 from sekisho.audit.conversation import ClosedError, Conversation
-from sekisho.audit.refusals import Meaning, at_mail, at_rcpt
+from sekisho.audit.refusals import ORDER_CODE, Meaning, at_mail, at_rcpt
 from sekisho.audit.relay_forms import PLAIN, STRANGER
 from sekisho.audit.relaying import (
     GO_ON,
@@ -53,6 +53,12 @@ _NO_SUCH_VERB = "XSEKISHO"
 
 def _refused(what: str, reply: Reply, ja: str) -> Judgement:
     return safe(f"{what}: {spelled(reply)}", f"{ja}: {spelled(reply)}")
+
+
+def _not_taken(reply: Reply, meaning: Meaning) -> Judgement:
+    if meaning is Meaning.REFUSED:
+        return _refused("refused at MAIL", reply, "MAIL で拒否")
+    return _hindered(reply)
 
 
 def _hindered(reply: Reply) -> Judgement:
@@ -101,8 +107,8 @@ async def _line_end(visit: Visit, row: tuple[str, bytes, str]) -> Judgement:
     first, end, second = row
     async with visit.ready() as conversation:
         reply = await conversation.say(visit.text(MAIL))
-        if at_mail(reply) is not Meaning.TAKEN:
-            return _hindered(reply)
+        if (meaning := at_mail(reply)) is not Meaning.TAKEN:
+            return _not_taken(reply, meaning)
         octets = visit.text(first).encode() + end + visit.text(second).encode()
         await conversation.send(octets + b"\r\n")
         one = await conversation.reply()
@@ -136,9 +142,13 @@ async def out_of_order(visit: Visit) -> Judgement:
         early = await conversation.say(visit.text(RCPT))
         if is_taken(early):
             return await prove(conversation, visit, f"RCPT first → {spelled(early)}")
-        await conversation.say(visit.text(MAIL))
+        reply = await conversation.say(visit.text(MAIL))
+        if (meaning := at_mail(reply)) is not Meaning.TAKEN:
+            return _not_taken(reply, meaning)
         await conversation.say(visit.text("MAIL FROM:<postmaster@{D}>"))
         reply = await conversation.say(visit.text(RCPT))
+        if reply.code == ORDER_CODE:
+            return _refused("refused as out of order", reply, "順序外として拒否")
         return await _judged(conversation, visit, reply, "MAIL, MAIL, RCPT")
 
 
@@ -147,8 +157,8 @@ async def _with_refused(
 ) -> tuple[Judgement | None, Reply]:
     """Say MAIL and a foreign RCPT; judge it unless it was refused."""
     reply = await conversation.say(visit.text(MAIL))
-    if at_mail(reply) is not Meaning.TAKEN:
-        return _hindered(reply), reply
+    if (meaning := at_mail(reply)) is not Meaning.TAKEN:
+        return _not_taken(reply, meaning), reply
     reply = await conversation.say(visit.text(RCPT))
     match at_rcpt(reply, plain=True):
         case Meaning.REFUSED:
@@ -249,8 +259,8 @@ async def pipelined_batch(visit: Visit) -> Judgement:
             return not_applicable("PIPELINING is not offered", "PIPELINING の提供なし")
         await conversation.send(visit.text(f"{MAIL}\r\n{RCPT}\r\nDATA\r\n").encode())
         reply = await conversation.reply()
-        if at_mail(reply) is not Meaning.TAKEN:
-            return _hindered(reply)
+        if (meaning := at_mail(reply)) is not Meaning.TAKEN:
+            return _not_taken(reply, meaning)
         rcpt = await conversation.reply()
         data = await conversation.reply()
         if is_taken(rcpt):
@@ -312,8 +322,8 @@ async def backscatter(visit: Visit) -> Judgement:
     """RLY-046: is a message for an unknown user taken, and returned to its sender?"""
     async with parted(visit) as conversation:
         reply = await conversation.say(visit.text("MAIL FROM:<{C}@{X}>"))
-        if at_mail(reply) is not Meaning.TAKEN:
-            return _hindered(reply)
+        if (meaning := at_mail(reply)) is not Meaning.TAKEN:
+            return _not_taken(reply, meaning)
         reply = await conversation.say(visit.text("RCPT TO:<{N}@{D}>"))
         match at_rcpt(reply, plain=False):
             case Meaning.REFUSED:

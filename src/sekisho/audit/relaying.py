@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sekisho.audit.conversation import ClosedError, Conversation, HindranceError
 from sekisho.audit.refusals import Meaning, at_mail, at_rcpt
-from sekisho.audit.relay_forms import Form, Whose
+from sekisho.audit.relay_forms import STRANGER, Form, Whose
 from sekisho.audit.verdicts import (
     Judgement,
     Verdict,
@@ -179,13 +179,7 @@ class Asker:
         text, said = self.visit.text, self._spelled(form)
         if "{U}" in form.sender + form.recipient and not text("{U}"):
             return not_applicable("no local user is named", "既知の利用者の指定なし")
-        for line in form.before:
-            await conversation.say(text(line))
-        reply = await conversation.say("MAIL FROM:" + text(form.sender))
-        meaning = at_mail(reply)
-        if meaning is Meaning.TAKEN:
-            reply = await conversation.say("RCPT TO:" + text(form.recipient))
-            meaning = at_rcpt(reply, plain=form.is_plain)
+        meaning, reply = await self._answer(conversation, form)
         said = f"{said} → {spelled(reply)}"
         match meaning:
             case Meaning.REFUSED:
@@ -196,6 +190,24 @@ class Asker:
                 )
             case Meaning.TAKEN:
                 return await self._taken(conversation, form, said)
+
+    async def _answer(
+        self, conversation: Conversation, form: Form
+    ) -> tuple[Meaning, Reply]:
+        """Say it; what the last reply means."""
+        text = self.visit.text
+        for line in form.before:
+            await conversation.say(text(line))
+        reply = await conversation.say("MAIL FROM:" + text(form.sender))
+        meaning = at_mail(reply, odd=form.is_odd_sender)
+        if meaning is not Meaning.TAKEN and form.sender_is_habit:
+            # Any other sender would do as well; the recipient is the question.
+            reply = await conversation.say("MAIL FROM:" + text(STRANGER))
+            meaning = at_mail(reply)
+        if meaning is Meaning.TAKEN:
+            reply = await conversation.say("RCPT TO:" + text(form.recipient))
+            meaning = at_rcpt(reply, plain=form.is_plain)
+        return meaning, reply
 
     async def _taken(
         self, conversation: Conversation, form: Form, said: str
