@@ -1,5 +1,6 @@
 """All probes, joined from their tables."""
 
+from sekisho.audit.authentication import AUTHENTICATION
 from sekisho.audit.chunking_probes import CHUNKING
 from sekisho.audit.injection_probes import INJECTION
 from sekisho.audit.load_probes import LOAD
@@ -10,6 +11,7 @@ from sekisho.audit.starttls_probes import STARTTLS
 
 PROBES: tuple[Probe, ...] = (
     *RELAY,
+    *AUTHENTICATION,
     *SMUGGLING,
     *CHUNKING,
     *STARTTLS,

@@ -112,7 +112,7 @@ async def _arrived_as(visit: Visit, said: str) -> Judgement:
     content = await visit.fetched(visit.token) if visit.fetched is not None else None
     if content is None:
         return suspect(
-            f"a message with this header arrived; see whether it was rewritten: {shown}",
+            f"a message with this header arrived; was it rewritten? {shown}",
             f"次のヘッダーのメールが届いた。書き換えの有無を確認してください: {shown}",
         )
     head = content.replace(b"\r\n", b"\n").partition(b"\n\n")[0]

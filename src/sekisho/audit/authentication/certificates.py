@@ -1,7 +1,7 @@
 """EXTERNAL (RFC 4422 appendix A): who vouches for himself.
 
-The certificate of AUTH-032 is our own and nobody's: a server may refuse the handshake,
-may not ask for one, or must refuse EXTERNAL.
+The certificate of AUTH-032 is of an authority whose key stands here for all to read: a
+server may refuse the handshake, may not ask for one, or must refuse EXTERNAL.
 """
 
 import datetime as dt
@@ -37,6 +37,7 @@ from sekisho.audit.visit import Visit
 from sekisho.model.text import Text
 
 FROM = dt.datetime(2001, 7, 5, tzinfo=dt.UTC)
+AUTHORITY, PUBLISHED = "Sekisho audit, an authority of nobody", 4711
 UNTIL = dt.datetime(2099, 1, 1, tzinfo=dt.UTC)
 
 
@@ -60,25 +61,46 @@ async def without_certificate(visit: Visit) -> Judgement:
     return worst([in_clear, under_tls])
 
 
-def _context(name: str, email: str) -> ssl.SSLContext:
-    key = ec.generate_private_key(ec.SECP256R1())
+def _authority_key() -> ec.EllipticCurvePrivateKey:
+    return ec.derive_private_key(PUBLISHED, ec.SECP256R1())
+
+
+def _name(name: str) -> x509.Name:
     attributes = [x509.NameAttribute(NameOID.COMMON_NAME, name)] if name else []
-    subject = x509.Name(attributes)
-    builder = (
+    return x509.Name(attributes)
+
+
+def _builder(name: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    return (
         x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
+        .subject_name(_name(name))
+        .issuer_name(_name(AUTHORITY))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(FROM)
         .not_valid_after(UNTIL)
     )
+
+
+def authority() -> str:
+    """Give the certificate of our authority in PEM; its key is published here."""
+    key = _authority_key()
+    whole = _builder(AUTHORITY, key).add_extension(
+        x509.BasicConstraints(ca=True, path_length=0), critical=True
+    )
+    signed = whole.sign(key, hashes.SHA256())
+    return signed.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _context(name: str, email: str) -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = _builder(name, key)
     if email:
         builder = builder.add_extension(
             x509.SubjectAlternativeName([x509.RFC822Name(email)]),
             critical=not name,
         )
-    octets = builder.sign(key, hashes.SHA256()).public_bytes(
+    octets = builder.sign(_authority_key(), hashes.SHA256()).public_bytes(
         serialization.Encoding.PEM
     ) + key.private_bytes(
         serialization.Encoding.PEM,
@@ -107,7 +129,7 @@ async def _showing(
 
 
 async def untrusted_certificate(visit: Visit) -> Judgement:
-    """Show a certificate that the client made itself."""
+    """Show a certificate of an authority that anybody can be."""
     async with visit.ready() as conversation:
         secured = conversation.secured
         await conversation.quit()
@@ -125,7 +147,7 @@ async def untrusted_certificate(visit: Visit) -> Judgement:
             heard.append(
                 safe(
                     "the handshake with a certificate of our own is refused",
-                    "自作の証明書によるハンドシェイクは拒否された",
+                    "信頼されない認証局の証明書によるハンドシェイクは拒否された",
                 )
             )
     return worst(heard)
@@ -156,7 +178,7 @@ CERTIFICATES: tuple[Probe, ...] = (
         ),
         severity=Severity.CRITICAL,
         wire=(
-            "TLS with a self-signed certificate of {U}, and of nobody",
+            "TLS with a certificate of {U}, of an authority that anybody can be",
             "AUTH EXTERNAL =",
         ),
         safe=Text(

@@ -264,7 +264,8 @@ def _offer_of(replies: list[Reply]) -> Offer:
 
 FORGET = Text(
     "Forget all that was said before the handshake: greeting, transaction, identity.",
-    "ハンドシェイク以前の状態 (EHLO・トランザクション・認証) をすべて破棄してください。",
+    "ハンドシェイク以前の状態 (EHLO・トランザクション・認証) は"
+    "すべて破棄してください。",
 )
 IN_ORDER = Text(
     "Answer 503 5.5.1 to AUTH and STARTTLS where they have no place.",

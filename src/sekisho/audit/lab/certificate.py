@@ -18,8 +18,8 @@ UNTIL = dt.datetime(2099, 1, 1, tzinfo=dt.UTC)
 
 
 @cache
-def server_context() -> ssl.SSLContext:
-    """Make the context of all lab servers."""
+def server_context(trusted: str = "") -> ssl.SSLContext:
+    """Make the context of lab servers; clients may show a trusted certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, DOMAIN.decode())])
     signed = (
@@ -37,6 +37,9 @@ def server_context() -> ssl.SSLContext:
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if trusted:
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.load_verify_locations(cadata=trusted)
     # The ssl module reads certificates from files alone.
     with TemporaryDirectory() as folder:
         file = Path(folder) / "pair.pem"

@@ -28,6 +28,11 @@ class Door:
         """Whether TLS is on."""
         return self._tls is not None
 
+    @property
+    def shows_certificate(self) -> bool:
+        """Whether the client has shown a certificate that is trusted."""
+        return self._tls is not None and bool(self._tls.getpeercert())
+
     async def read(self) -> bytes:
         """Give what came next; nothing once the other side has closed."""
         if self._tls is None:
