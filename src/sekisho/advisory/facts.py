@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from sekisho.advisory.products import product_named
 from sekisho.model.text import Text
 
 Value = str | int | bool | frozenset[str] | frozenset[int]
@@ -257,9 +258,6 @@ MISSING_TEXTS = {fact.name: fact.says for fact in FACTS} | {
     )
 }
 
-_WINDOWS_2000 = re.compile(r"(windows ?(2000|nt 5\.0)|w(in)?2k|win2000)\b.*")
-_WINDOWS_NT = re.compile(r"windows nt\b\D*(?P<version>\d\.\d+)?.*")
-_NOISE = re.compile(r"\b(microsoft|\(r\)|\(tm\))|[®™]", re.IGNORECASE)
 _VERSION = re.compile(r"\d{1,9}(?:\.\d{1,9}){0,3}")
 _EXCHANGE = re.compile(
     r"(?:microsoft )?(?:exchange )?(?:server )?"
@@ -268,25 +266,7 @@ _EXCHANGE = re.compile(
 )
 _EXCHANGE_SOLD_AS = {"6.0": "2000", "6.5": "2003"}
 _FIRST_YEAR = 2000
-_TOO_VAGUE = frozenset({"", "windows", "windows nt", "windows server", "other", "?"})
 _HIVES = {"HKLM": "HKEY_LOCAL_MACHINE", "HKCU": "HKEY_CURRENT_USER"}
-
-
-def product_named(text: str) -> str | None:
-    """Give the one spelling of an operating system; None where it says too little.
-
-    Whoever writes "Win2K" must not be told that only Windows 2000 is affected.
-    """
-    name = " ".join(_NOISE.sub(" ", text).split())
-    low = name.lower()
-    if low in _TOO_VAGUE or low == UNTOLD:
-        return None
-    if _WINDOWS_2000.fullmatch(low):
-        return "Windows 2000"
-    if found := _WINDOWS_NT.fullmatch(low):
-        version = found["version"]
-        return f"Windows NT {version}" if version else None
-    return name
 
 
 def registry_key(text: str) -> str:
