@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from sekisho.audit.catalogue import PROBES
 
 from audit.reports.sample import NULL, OPEN, SMUGGLED
+from sekisho.audit.catalogue import PROBES
 from sekisho.audit.reference import page, pages
 from sekisho.model.text import Language
 
