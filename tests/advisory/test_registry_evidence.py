@@ -204,6 +204,18 @@ def test_keys_of_a_part_are_taken_with_a_note_that_there_may_be_more() -> None:
     assert any("a part of the updates only" in one.en for one in part.notes)
 
 
+def test_updates_of_nt_are_taken_from_what_can_be_uninstalled() -> None:
+    uninstall = SOFTWARE + "\\Windows\\CurrentVersion\\Uninstall"
+    keys: dict[str, dict[str, Value] | None] = {
+        f"{uninstall}\\310669": {"DisplayName": "Q310669"},
+        f"{uninstall}\\Office": {"DisplayName": "Office"},
+    }
+    evidence = taken({**keys, SOFTWARE + "\\Updates": None})
+    found = fact(evidence.host, "patch.registry_keys")
+    assert found == [f"{uninstall}\\310669"]
+    assert evidence.notes == []
+
+
 def test_a_host_without_a_name_is_called_as_its_file() -> None:
     assert taken({CONTROL + "\\Control\\ComputerName": None}).host["id"] == "f"
 

@@ -29,6 +29,7 @@ from sekisho.model.text import Text
 _SOFTWARE = r"HKLM\SOFTWARE\Microsoft"
 _WINDOWS = _SOFTWARE + r"\Windows NT\CurrentVersion"
 _UPDATES = _SOFTWARE + r"\Updates"
+_UNINSTALL = _SOFTWARE + r"\Windows\CurrentVersion\Uninstall"
 _EXCHANGE = _SOFTWARE + r"\Exchange\Setup"
 _IDENTIFIER = r"HKLM\HARDWARE\DESCRIPTION\System"
 _DOMAIN_SID = r"HKLM\SECURITY\Policy\PolPrDmS"
@@ -37,6 +38,7 @@ _SYSTEM = r"HKLM\SYSTEM"
 _PRODUCTS = {"5.0": "Windows 2000", "4.0": "Windows NT 4.0"}
 _NT3 = re.compile(r"3\.[15]\d?\Z")
 _SERVICE_PACK = re.compile(r"Service Pack (\d{1,2})\Z")
+_UPDATE_NAME = re.compile(r"(?:Q|KB)?\d{5,7}\Z", re.IGNORECASE)
 _SUITES = (
     ("datacenter", "Datacenter Server"),
     ("enterprise", "Advanced Server"),
@@ -307,9 +309,10 @@ def _take_domain_role(registry: Registry, controls: str, taken: Evidence) -> Non
 
 def _take_updates(registry: Registry, taken: Evidence) -> None:
     keys = list(_update_keys(registry))
-    if not keys and not registry.tells_of(_UPDATES):
+    is_whole = all(map(registry.tells_of, (_UPDATES, _UNINSTALL)))
+    if not keys and not is_whole:
         return
-    if not registry.tells_of(_UPDATES):
+    if not is_whole:
         taken.note(
             "the export holds a part of the updates only; other keys may be there",
             "エクスポートには更新プログラムの一部しかなく、ほかのキーがある可能性が"
@@ -317,14 +320,20 @@ def _take_updates(registry: Registry, taken: Evidence) -> None:
         )
     taken.put("patch.registry_keys", [key.path for key in keys])
     for key in keys:
-        _note_files(registry, key, taken)
+        if key.path.startswith(_UPDATES):
+            _note_files(registry, key, taken)
 
 
 def _update_keys(registry: Registry) -> Iterator[Key]:
-    r"""Each update: `Updates\PRODUCT\SPn\UPDATE`."""
+    r"""Each update: `Updates\PRODUCT\SPn\UPDATE`, and on NT `Uninstall\NUMBER`."""
     paths = [_UPDATES]
     for _ in range(3):
         paths = [one for path in paths for one in _below(registry, path)][:MAX_UPDATES]
+    paths += [
+        one
+        for one in _below(registry, _UNINSTALL)
+        if _UPDATE_NAME.match(one.rpartition(SEPARATOR)[2])
+    ][:MAX_UPDATES]
     for path in paths:
         key = registry.find(path) if len(path) <= MAX_TEXT else None
         if key is not None:
