@@ -192,7 +192,7 @@ WIRE_FLAWS: tuple[Flaw, ...] = (
         "TLS-003",
     ),
     Flaw(
-        name="starttls-twice",
+        name="starttls-offered-within",
         title=Text("Offers STARTTLS under TLS", "TLS 内でも STARTTLS を提供"),
         probes=("TLS-004",),
         manners=_commands(EHLO=_offers_starttls_always),
