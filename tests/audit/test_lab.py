@@ -26,6 +26,7 @@ DELIVERING = [
     pair
     for pair in PAIRS
     if pair[0].group in {Group.RELAY, Group.SMUGGLING, Group.CHUNKING, Group.INJECTION}
+    or Need.CANARY in pair[0].needs
 ]
 """Those for which it matters whether a canary watches."""
 CLEARED = {Verdict.SAFE, Verdict.NOT_APPLICABLE}
