@@ -12,6 +12,7 @@ from sekisho.audit.catalogue import PROBES
 from sekisho.audit.probe import Group, Need, Probe
 from sekisho.audit.reports import words
 from sekisho.audit.reports.document import GRAVEST_FIRST
+from sekisho.audit.reports.harmless import harmless
 from sekisho.audit.reports.json_report import schema
 from sekisho.model.text import Language, Text
 
@@ -95,7 +96,7 @@ def _probe(probe: Probe, language: Language) -> str:
         if said:
             parts.append(f"- {label.said_in(language)}: {said}")
     if probe.wire:
-        lines = "\n".join(f"    {line}" for line in probe.wire)
+        lines = "\n".join(f"    {harmless(line)}" for line in probe.wire)
         parts.append(f"\n{words.WIRE.said_in(language)}:\n\n{lines}")
     return "\n".join(parts) + "\n"
 
