@@ -7,11 +7,13 @@ else. The message says what it is, and from whom.
 
 from base64 import b64encode
 
-from sekisho.audit.conversation import Conversation, HindranceError
+from sekisho.audit.conversation import Conversation
 from sekisho.audit.counting import positive
+from sekisho.audit.hindrances import KnownHindranceError
 from sekisho.audit.verdicts import Judgement, safe, undecided
 from sekisho.audit.visit import Account, Visit, spelled
 from sekisho.model.reply import Reply
+from sekisho.model.text import Text
 
 END = b"\r\n.\r\n"
 GO_ON = 354
@@ -20,8 +22,12 @@ END_SECONDS = 60.0
 """After the end of data servers ask their filters; RFC 5321 allows ten minutes."""
 
 
-class NotTakenError(HindranceError):
+class NotTakenError(KnownHindranceError):
     """The server takes no mail from us, so nothing can be asked by its content."""
+
+    def __init__(self, en: str, ja: str, reply: Reply) -> None:
+        said = spelled(reply)
+        super().__init__(Text(f"{en}: {said}", f"{ja}: {said}"))
 
 
 def head(visit: Visit, *fields: bytes) -> bytes:
@@ -47,12 +53,12 @@ async def begin(
         await _sign_in(visit, conversation, visit.account)
     reply = await conversation.say(f"MAIL FROM:<{_sender(visit)}>")
     if not positive(reply):
-        raise NotTakenError(f"the sender was refused: {spelled(reply)}")
+        raise NotTakenError("the sender was refused", "送信者を拒否", reply)
     for recipient in _recipients(visit, to_canary=to_canary):
         reply = await conversation.say(f"RCPT TO:<{recipient}>")
         if positive(reply):
             return
-    raise NotTakenError(f"no recipient of ours was taken: {spelled(reply)}")
+    raise NotTakenError("no recipient of ours was taken", "宛先をすべて拒否", reply)
 
 
 async def begin_data(
@@ -67,7 +73,7 @@ async def begin_data(
     await begin(visit, conversation, to_canary=to_canary)
     reply = await conversation.say("DATA")
     if reply.code != GO_ON:
-        raise NotTakenError(f"DATA was refused: {spelled(reply)}")
+        raise NotTakenError("DATA was refused", "DATA を拒否", reply)
 
 
 async def finish(conversation: Conversation, octets: bytes) -> Reply:
@@ -149,4 +155,4 @@ async def _sign_in(visit: Visit, conversation: Conversation, account: Account) -
         await conversation.say(b64encode(user))
         reply = await conversation.say(b64encode(password))
     if reply.code != SIGNED_IN:
-        raise NotTakenError(f"the account was refused: {spelled(reply)}")
+        raise NotTakenError("the account was refused", "アカウントを拒否", reply)

@@ -13,7 +13,7 @@ DOS-014 (a few KiB each) need ``--stress``. DOS-007 waits for as long as RFC 532
 import asyncio
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 
 from sekisho.audit.content import begin, begin_data, carried, finish, head
@@ -205,11 +205,13 @@ async def _slow_command(visit: Visit) -> Judgement:
 
 async def _many_connections(visit: Visit) -> Judgement:
     async with AsyncExitStack() as stack:
-        for count in range(CONNECTIONS):
+        opened: list[Conversation] = []
+        with suppress(HindranceError):
+            for _ in range(CONNECTIONS):
+                dialled = visit.dial(greeted=False)
+                opened.append(await stack.enter_async_context(dialled))
+        for count, conversation in enumerate(opened):
             try:
-                conversation = await stack.enter_async_context(
-                    visit.dial(greeted=False)
-                )
                 reply = await conversation.reply(GREETING_SECONDS)
             except SilentError:
                 return undecided(
@@ -218,16 +220,20 @@ async def _many_connections(visit: Visit) -> Judgement:
                     f"{count + 1} 本目の接続で応答が途絶(他者への影響はここからは不明)",
                 )
             except HindranceError:
-                reply = None
-            if reply is None or not positive(reply):
-                said = spelled(reply) if reply else "-"
-                return safe(
-                    f"bounded at {count} connections: {said}",
-                    f"同時接続 {count} 本で制限: {said}",
-                )
+                return _bounded(count, "closed")
+            if not positive(reply):
+                return _bounded(count, spelled(reply))
+    if len(opened) < CONNECTIONS:
+        return _bounded(len(opened), "no connection")
     return flawed(
         f"one address may hold {CONNECTIONS} connections",
         f"1 アドレスから同時に {CONNECTIONS} 本の接続が可能",
+    )
+
+
+def _bounded(count: int, said: str) -> Judgement:
+    return safe(
+        f"bounded at {count} connections: {said}", f"同時接続 {count} 本で制限: {said}"
     )
 
 

@@ -11,6 +11,8 @@ from sekisho.audit.lab.sound import LOCALS, MALFORMED_CREDENTIALS
 from sekisho.wire.base64 import Base64Fault, decode, encode
 
 MAX_SESSION_SECONDS = 300.0
+PATIENCE = 1.0
+"""Times ``command_seconds``; who cannot wait for so long shortens it."""
 MAX_DISCARDED_OCTETS = 8 * 1024 * 1024
 
 
@@ -146,7 +148,7 @@ class LabSession:
 
         """
         try:
-            async with asyncio.timeout(self.manners.command_seconds):
+            async with asyncio.timeout(self.manners.command_seconds * PATIENCE):
                 return await self._line(limit or self.manners.max_line_octets)
         except TimeoutError:
             raise HangUpError(b"421 4.4.2 too slow") from None

@@ -1,0 +1,112 @@
+"""The audit's probes of section D against Debian's mail servers, as they truly are.
+
+Postfix 3.7 and OpenSMTPD 6.8 end data at a bare LF in their default configuration
+(Postfix's cure is switched off there), so the finding is right; Debian's Exim is cured.
+Exim keeps 32 bits of a chunk's size, and under TLS takes content before its 354.
+Everything else must not be blamed.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from peers.exim import EximNextHost
+from peers.mail_server import HOSTNAME, MailServer
+from peers.opensmtpd import OpenSmtpdNextHost
+from peers.postfix import PostfixNextHost
+from sekisho.audit.chunking_probes import CHUNKING
+from sekisho.audit.conversation import HindranceError
+from sekisho.audit.injection_probes import INJECTION
+from sekisho.audit.load_probes import LOAD
+from sekisho.audit.probe import Need, Probe
+from sekisho.audit.smuggling_probes import SMUGGLING
+from sekisho.audit.starttls_probes import STARTTLS
+from sekisho.audit.target import Target
+from sekisho.audit.verdicts import Judgement, Verdict
+from sekisho.audit.visit import Names, Visit
+
+WIRE = (*SMUGGLING, *CHUNKING, *STARTTLS, *INJECTION, *LOAD)
+ASKED = [probe for probe in WIRE if not probe.needs & {Need.STRESS, Need.ACCOUNT}]
+LEADING_ASTRAY = {"SMG-001", "SMG-002", "SMG-007"}
+TRULY_FLAWED = {
+    "postfix": LEADING_ASTRAY | {"SMG-011", "SMG-012", "SMG-021"},
+    "exim": {"BDT-002", "SMG-021"},
+    "opensmtpd": LEADING_ASTRAY | {"SMG-010"},
+}
+SERVERS: dict[str, Callable[[Path], MailServer]] = {
+    "postfix": PostfixNextHost,
+    "exim": EximNextHost,
+    "opensmtpd": OpenSmtpdNextHost,
+}
+
+
+class PostfixThatNormalises(PostfixNextHost):
+    """With the cure that Postfix 3.9 has switched on, for loopback as well."""
+
+    def _settings(self) -> str:
+        return f"""{super()._settings()}
+mynetworks = 192.0.2.0/24
+smtpd_forbid_bare_newline = yes
+smtpd_forbid_unauth_pipelining = yes
+"""
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def served(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, MailServer]]:
+    """Serve one of them for all probes."""
+    name = str(request.param)
+    with SERVERS[name](tmp_path_factory.mktemp(name) / "server") as server:
+        yield name, server
+
+
+def verdict(server: MailServer, probe: Probe) -> Verdict:
+    """Run one probe; the transcript is shown where the test then fails."""
+    names = Names(
+        domain=HOSTNAME,
+        server=HOSTNAME,
+        foreign="canary.test",
+        canary="watch@canary.test",
+        known="known",
+        unknown="nobody-q7x",
+        other="other",
+    )
+    target = Target(host=server.address, address=server.address, port=server.port)
+    visit = Visit(target=target, names=names, token="t0ken")
+
+    async def run() -> Judgement:
+        return await probe.run(visit)
+
+    try:
+        judgement = asyncio.run(run())
+    except HindranceError as hindrance:
+        sys.stdout.write(f"hindered: {hindrance}\n")
+        return Verdict.UNDECIDED
+    finally:
+        for line in visit.transcript.lines:
+            sys.stdout.write(f"{line.who.value} {line.text}\n")
+    sys.stdout.write(judgement.evidence.en)
+    return judgement.verdict
+
+
+@pytest.mark.parametrize("probe", ASKED, ids=lambda probe: probe.id)
+def test_servers_of_others_are_judged_as_they_are(
+    served: tuple[str, MailServer], probe: Probe
+) -> None:
+    name, server = served
+    found = verdict(server, probe)
+    if probe.id in TRULY_FLAWED[name]:
+        assert found is Verdict.FLAWED
+    else:
+        assert found in {Verdict.SAFE, Verdict.NOT_APPLICABLE}
+
+
+def test_postfix_with_its_cure_is_not_blamed(tmp_path: Path) -> None:
+    with PostfixThatNormalises(tmp_path / "server") as server:
+        for probe in ASKED:
+            if probe.id in TRULY_FLAWED["postfix"]:
+                assert verdict(server, probe) is Verdict.SAFE, probe.id
