@@ -88,6 +88,19 @@ class Visit:
     fetched: Callable[[str], Awaitable[bytes | None]] | None = None
     spent: Callable[[], None] | None = None
 
+    @property
+    def recipient(self) -> str:
+        """The canary's local part with the token in it.
+
+        A ``*`` in the canary's address stands for the token; without one it comes
+        behind a ``+``, as many servers let a mailbox have more names.
+        """
+        marked = f"audit-{self.token}"
+        local = self.names.canary.rpartition("@")[0]
+        if "*" in local:
+            return local.replace("*", marked)
+        return f"{local}+{marked}" if local else marked
+
     def text(self, template: str) -> str:
         """Fill the placeholders."""
         names = self.names
@@ -96,7 +109,7 @@ class Visit:
             "H": names.server,
             "IP": self.target.address,
             "X": names.foreign,
-            "C": f"audit-{self.token}",
+            "C": self.recipient,
             "U": self.account.user if self.account else names.known,
             "N": names.unknown,
             "V": names.other,

@@ -28,6 +28,7 @@ _COMMANDS = {
     "mailq": "stand in for mailq(1)",
     "advisory": "say what the bulletins mean for hosts, and what to do",
     "reload": "have the service read its configuration again",
+    "audit": "show whether servers relay for strangers or take wrong papers",
     "lab": "serve a flaw on loopback, to see the audit find it",
     "ping": "ask whether the service is well",
 }
