@@ -169,6 +169,8 @@ def test_a_file_one_past_each_bound_is_refused() -> None:
     text = v5("[X]", '"a"="', *["x" * 9] * 50, '"')
     assert "value has over" in refused(text, Bounds(value_chars=100))
     assert "too long" in refused(v5("[abc]"), Bounds(path_chars=2))
+    read_export(v5("[a\\b\\c]", "[A\\B]"), Bounds(keys=3))
+    assert "more than 3 keys" in refused(v5("[a\\b\\c\\d]"), Bounds(keys=3))
 
 
 _fragment = st.sampled_from(

@@ -50,6 +50,7 @@ class Bounds:
     file_bytes: int = 128 << 20
     lines: int = 4_000_000
     """A whole HKEY_LOCAL_MACHINE of that time has some hundred thousand."""
+    keys: int = 1_000_000
     value_chars: int = 4 << 20
     depth: int = 512
     """As many levels as Windows itself allows."""
@@ -58,9 +59,11 @@ class Bounds:
 
 @dataclass(slots=True)
 class _Written:
-    path: str
+    """A key in the tree; its path is the way to it, so that long ones cost nothing."""
+
+    name: str
     values: dict[str, Data] = field(default_factory=dict[str, Data])
-    subkeys: dict[str, str] = field(default_factory=dict[str, str])
+    below: dict[str, "_Written"] = field(default_factory=dict[str, "_Written"])
     is_listed: bool = False
 
 
@@ -68,24 +71,29 @@ class _Written:
 class Export:
     """The keys of one export."""
 
-    keys: dict[str, _Written]
+    root: _Written
     is_whole: bool
     """It deletes nothing, so it can be what an editor wrote."""
 
     def find(self, path: str) -> Key | None:
         """The key, if it or one below it was written down."""
-        found = self.keys.get(folded(path))
-        if found is None:
-            return None
-        return Key(found.path, found.values, tuple(found.subkeys.values()))
+        found = self.root
+        for name in folded(path).split(SEPARATOR):
+            below = found.below.get(name)
+            if below is None:
+                return None
+            found = below
+        return Key(path, found.values, tuple(one.name for one in found.below.values()))
 
     def tells_of(self, path: str) -> bool:
         """Whether a key above it was written down itself."""
-        above = folded(path)
-        while self.is_whole and SEPARATOR in above:
-            above = above.rpartition(SEPARATOR)[0]
-            if (key := self.keys.get(above)) is not None and key.is_listed:
-                return True
+        found: _Written | None = self.root
+        for name in folded(path).split(SEPARATOR)[:-1]:
+            found = found.below.get(name)
+            if found is None:
+                return False
+            if found.is_listed:
+                return self.is_whole
         return False
 
 
@@ -138,7 +146,8 @@ class _Reader:
         self._bounds = bounds
         self._encoding = code_page
         self._line = 0
-        self._keys: dict[str, _Written] = {}
+        self._root = _Written("")
+        self._count = 0
         self._is_whole = True
         self._current: _Written | None = None
 
@@ -157,7 +166,7 @@ class _Reader:
                 self._take_key(stripped)
             else:
                 self._take_value(line.lstrip(), lines)
-        return Export(self._keys, self._is_whole)
+        return Export(self._root, self._is_whole)
 
     def _lines(self, text: str) -> Iterator[str]:
         """Each line without its end, found as it is wanted: no list of millions."""
@@ -187,42 +196,33 @@ class _Reader:
         if path.count(SEPARATOR) > self._bounds.depth:
             self._refuse(f"a key lies deeper than {self._bounds.depth} levels")
         if is_deleted:
-            self._delete(folded(path))
+            self._delete(path)
             return
-        self._current = self._written(path)
-        self._current.is_listed = True
+        key = self._root
+        for name, written in _names(path):
+            below = key.below.get(name)
+            key = self._added(key, name, written) if below is None else below
+        key.is_listed = True
+        self._current = key
 
-    def _written(self, path: str) -> _Written:
-        """The key, and each above it told of its child."""
-        key = self._keys.get(folded(path))
-        if key is not None:
-            return key
-        made = self._keys[folded(path)] = _Written(path)
-        below = made
-        while SEPARATOR in below.path:
-            above_path, _, name = below.path.rpartition(SEPARATOR)
-            above = self._keys.get(folded(above_path))
-            is_new = above is None
-            if above is None:
-                above = self._keys[folded(above_path)] = _Written(above_path)
-            above.subkeys[name.casefold()] = name
-            if not is_new:
-                break
-            below = above
-        return made
+    def _added(self, above: _Written, name: str, written: str) -> _Written:
+        self._count += 1
+        if self._count > self._bounds.keys:
+            self._refuse(f"it has more than {self._bounds.keys} keys")
+        above.below[name] = added = _Written(written)
+        return added
 
     def _delete(self, path: str) -> None:
         self._is_whole = False
         self._current = None
-        for one in [
-            name
-            for name in self._keys
-            if name == path or name.startswith(path + SEPARATOR)
-        ]:
-            del self._keys[one]
-        above, _, name = path.rpartition(SEPARATOR)
-        if above in self._keys:
-            self._keys[above].subkeys.pop(name, None)
+        above = self._root
+        *names, last = (name for name, _ in _names(path))
+        for name in names:
+            below = above.below.get(name)
+            if below is None:
+                return
+            above = below
+        above.below.pop(last, None)
 
     def _take_value(self, line: str, lines: Iterator[str]) -> None:
         named = _NAMED.match(line)
@@ -301,6 +301,12 @@ class _Reader:
 
     def _text(self, octets: bytes) -> str:
         return octets.decode(self._encoding, "replace")
+
+
+def _names(path: str) -> list[tuple[str, str]]:
+    """The names on the way to a key, as they are compared and as they are written."""
+    compared = folded(path).split(SEPARATOR)
+    return list(zip(compared, path.split(SEPARATOR), strict=True))
 
 
 def _unescaped(text: str) -> str:
