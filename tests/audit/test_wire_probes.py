@@ -180,7 +180,7 @@ def test_messages_go_to_the_administrator_alone(probe: Probe) -> None:
             with suppress(HindranceError):
                 await probe.run(visit)
             mailboxes = {box for each in server.delivered for box in each.mailboxes}
-            wanted = {b"user@lab.test", b"audit-t0ken@canary.test"}
+            wanted = {b"user@lab.test", visit.text("{C}@{X}").encode()}
             assert mailboxes <= (wanted if Need.CANARY in probe.needs else set())
             said = " ".join(line.text for line in visit.transcript.lines)
             assert PASSWORD.decode() not in said

@@ -311,6 +311,7 @@ CHUNKING: tuple[Probe, ...] = (
         references=("CVE-2023-51766", "RFC 3030 3"),
         run=_end_in_a_relayed_chunk,
         needs=frozenset({Need.CANARY, Need.ACCOUNT}),
+        attempts=1,
     ),
     Probe(
         id="BDT-006",

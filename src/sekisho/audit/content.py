@@ -145,8 +145,6 @@ async def _sign_in(visit: Visit, conversation: Conversation, account: Account) -
     user, password = account.user.encode(), account.password.encode()
     for secret in (password, b"\0" + user + b"\0" + password):
         visit.transcript.hide(secret)
-    if visit.spent is not None:
-        visit.spent()
     if "PLAIN" in mechanisms:
         whole = b64encode(b"\0" + user + b"\0" + password)
         reply = await conversation.say(b"AUTH PLAIN " + whole)
@@ -155,4 +153,6 @@ async def _sign_in(visit: Visit, conversation: Conversation, account: Account) -
         await conversation.say(b64encode(user))
         reply = await conversation.say(b64encode(password))
     if reply.code != SIGNED_IN:
+        if visit.spent is not None:
+            visit.spent()  # servers count what fails
         raise NotTakenError("the account was refused", "アカウントを拒否", reply)

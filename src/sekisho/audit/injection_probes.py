@@ -141,6 +141,7 @@ INJECTION: tuple[Probe, ...] = (
         references=("RFC 5321 4.4",),
         run=_injected_name,
         needs=_MAILBOX,
+        attempts=1,
     ),
     Probe(
         id="INJ-004",
@@ -162,5 +163,6 @@ INJECTION: tuple[Probe, ...] = (
         references=("RFC 8601 5",),
         run=_trusted_field,
         needs=_MAILBOX,
+        attempts=1,
     ),
 )

@@ -318,6 +318,7 @@ SMUGGLING: tuple[Probe, ...] = (
         references=("CVE-2026-33604", "RFC 5321 2.3.8"),
         run=_sends_bare_cr_on,
         needs=frozenset({Need.CANARY, Need.ACCOUNT}),
+        attempts=1,
     ),
     Probe(
         id="SMG-021",
@@ -386,5 +387,6 @@ SMUGGLING: tuple[Probe, ...] = (
         references=("RFC 5321 4.5.2",),
         run=_dots_come_through,
         needs=frozenset({Need.CANARY, Need.ACCOUNT}),
+        attempts=1,
     ),
 )
