@@ -46,6 +46,12 @@ def test_a_name_that_is_an_address_is_its_first_address(store: AccountStore) -> 
     )
 
 
+def test_a_star_in_a_name_is_no_pattern(store: AccountStore) -> None:
+    store.add(NewAccount("*@example.com", PASSWORD, ["bob@x.example"]))
+    star = found(store, "*@example.com")
+    assert list(map(str, star.addresses)) == ["bob@x.example"]
+
+
 def test_a_name_that_is_none_has_the_addresses_given(store: AccountStore) -> None:
     store.add(NewAccount("printer", PASSWORD, ["scan@例え.jp"], ["Fleet"]))
     printer = found(store, "printer")

@@ -69,18 +69,23 @@ def _members(table: Kerberos | Winbind, given: "Workshop") -> Members:
     options = MemberOptions(
         name=table.name,
         session_seconds=table.session_seconds,
-        addresses=_addresses(table.addresses),
+        addresses=addresses_of_users(table.addresses),
     )
     name = table.directory
     register = None if name is None else given.registers[name]
     return Members(options, register, given.clock, token_bytes)
 
 
-def _addresses(
+def addresses_of_users(
     patterns: tuple[str, ...],
 ) -> Callable[[str], tuple[AddressPattern, ...]]:
+    """Say what a user may send from: patterns in which ``{user}`` is his name."""
+
     def of(account: str) -> tuple[AddressPattern, ...]:
         user = account.partition("@")[0]
-        return tuple(parse_pattern(one.replace("{user}", user)) for one in patterns)
+        # A principal may be called by a star; in an address it would be a pattern.
+        fixed = tuple(one for one in patterns if "{user}" not in one)
+        mine = fixed if "*" in user else patterns
+        return tuple(parse_pattern(one.replace("{user}", user)) for one in mine)
 
     return of

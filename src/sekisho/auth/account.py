@@ -129,6 +129,8 @@ def account_name(text: str) -> str:
 def account_addresses(name: str, texts: Iterable[str]) -> tuple[AddressPattern, ...]:
     """Read an account's addresses; a name that is an address is the first of them.
 
+    A star in a name is no pattern: what an account may send from is said by `texts`.
+
     Raises:
         AccountError: One of them is no address and no pattern.
 
@@ -137,7 +139,9 @@ def account_addresses(name: str, texts: Iterable[str]) -> tuple[AddressPattern, 
     try:
         if "@" in name:
             address = parse_address(name)
-            patterns.append(AddressPattern(address.local_part.lower(), address.domain))
+            if address.local_part != "*":
+                own = AddressPattern(address.local_part.lower(), address.domain)
+                patterns.append(own)
         patterns.extend(parse_pattern(text) for text in texts)
     except AddressError as error:
         raise AccountError(

@@ -173,6 +173,7 @@ def _has_verified_email(claims: Object) -> bool:
 
 
 def _addresses(claims: Object, wanted: Wanted) -> Iterator[AddressPattern]:
+    """The mailboxes; a star is a mailbox's name too (RFC 5321), and no pattern here."""
     for name in wanted.addresses:
         if name == "email" and not _has_verified_email(claims):
             continue
@@ -181,7 +182,8 @@ def _addresses(claims: Object, wanted: Wanted) -> Iterator[AddressPattern]:
                 address = parse_address(text)
             except AddressError:
                 continue
-            yield AddressPattern(address.local_part.lower(), address.domain)
+            if address.local_part != "*":
+                yield AddressPattern(address.local_part.lower(), address.domain)
 
 
 def _find(claims: Object, name: str) -> object:
