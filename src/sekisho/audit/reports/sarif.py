@@ -111,10 +111,10 @@ def _notifications(told: Document, index: Mapping[str, int]) -> list[dict[str, A
     if not told.complete:
         notifications.append(_notification(told.say(words.INCOMPLETE), []))
     for place in told.places:
-        said = list(place.notes)
+        at, level = [_location(place)], "note" if place.findings else "warning"
+        notifications += [_notification(one, at, level) for one in place.notes]
         if not place.findings:
-            said.append(told.say(words.NOT_ASKED))
-        notifications += [_notification(one, [_location(place)]) for one in said]
+            notifications.append(_notification(told.say(words.NOT_ASKED), at))
     for place, finding in told.findings:
         if finding.verdict is Verdict.UNDECIDED:
             one = _notification(_message(told, place, finding), [_location(place)])
@@ -123,8 +123,10 @@ def _notifications(told: Document, index: Mapping[str, int]) -> list[dict[str, A
     return notifications
 
 
-def _notification(text: str, locations: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"level": "warning", "message": {"text": text}, "locations": locations}
+def _notification(
+    text: str, locations: list[dict[str, Any]], level: str = "warning"
+) -> dict[str, Any]:
+    return {"level": level, "message": {"text": text}, "locations": locations}
 
 
 def _message(told: Document, place: Place, finding: Finding) -> str:

@@ -17,6 +17,7 @@ from sekisho.audit.reports.document import (
     Subject,
     document,
 )
+from sekisho.audit.reports.folding import breaks
 from sekisho.audit.reports.table import (
     STYLES,
     WIDTH,
@@ -77,7 +78,7 @@ class _Page:
         """Write one line, folded and indented."""
         styled = Styled(text) if isinstance(text, str) else text
         width = max(self.console.width - indent, 20)
-        for folded in styled.wrap(self.console, width, overflow="fold"):
+        for folded in styled.divide(breaks(styled.plain, width)):
             self.console.print(Styled(" " * indent) + folded, soft_wrap=True)
 
     def label(self, label: Text, said: str, indent: int) -> None:
@@ -138,11 +139,12 @@ class _Page:
             self.line(note, 4)
         if finding.verdict not in _PROVED:
             return
-        for one in finding.transcript[:MAX_TRANSCRIPT_LINES]:
-            self.line(Styled(f"{one.who.value}: {one.text}", _SPOKEN[one.who]), 6)
+        # What decided stands at the end.
         left = len(finding.transcript) - MAX_TRANSCRIPT_LINES
         if left > 0:
             self.line(Styled(self.told.say(words.MORE_LINES, lines=left), "dim"), 6)
+        for one in finding.transcript[-MAX_TRANSCRIPT_LINES:]:
+            self.line(Styled(f"{one.who.value}: {one.text}", _SPOKEN[one.who]), 6)
 
     def in_order(self, subject: Subject) -> None:
         told = self.told

@@ -76,8 +76,8 @@ GROUP = Text("Group", "分類")
 NEEDS = Text("Needs", "必要なオプション")
 TRANSCRIPT = Text("Transcript ({lines} lines)", "通信記録({lines} 行)")
 MORE_LINES = Text(
-    "{lines} lines more: they stand in the HTML and JSON reports",
-    "残り {lines} 行は HTML または JSON の報告書を参照してください",
+    "{lines} lines before these stand in the HTML and JSON reports",
+    "これより前の {lines} 行は HTML または JSON の報告書を参照してください",
 )
 PORTS = Text("Ports", "ポート")
 PORT = Text("Port", "ポート")
