@@ -59,6 +59,7 @@ docs: install
 	$(BIN)/python -m sekisho.config.reference docs/reference/configuration.md
 	$(BIN)/python -m sekisho.observe.reference docs/reference
 	$(BIN)/python -m sekisho.audit.reference docs/reference
+	$(BIN)/python -m sekisho.advisory.reference docs/reference/advisories.md
 
 pins: install
 	$(PIN) --group dev pyproject.toml -o requirements.txt

@@ -74,9 +74,11 @@ def test_an_answer_has_its_codes_and_their_texts_beside() -> None:
         ([changed(domain_role="workgroup")], 4),
     ],
 )
-def test_exit_code_tells_the_worst(fleet: Any, code: int) -> None:
-    if isinstance(fleet, list):
-        fleet = [{**one, "id": f"h{number}"} for number, one in enumerate(fleet)]
+def test_exit_code_tells_the_worst(
+    fleet: list[dict[str, Any]] | dict[str, Any], code: int
+) -> None:
+    for number, one in enumerate(fleet if isinstance(fleet, list) else []):
+        one["id"] = f"h{number}"
     done = _assessed(fleet, "--advisory", "MS01-037")
     assert done.returncode == code
     assert len(done.stderr.splitlines()) == (1 if code == 4 else 0)

@@ -80,7 +80,7 @@ def test_withholding_a_fact_never_makes_an_answer_safer(
     host: dict[str, Any], advisory: str, fact: tuple[str, ...]
 ) -> None:
     # That an untested Exchange is there is the one fact that takes an answer back: it
-    # says that nobody knows, and without it nothing hints at that (decision 26).
+    # says that nobody knows, and without it nothing hints at that (decision 27).
     assume(fact != ("exchange",) or host.get("exchange") not in UNTESTED[advisory])
     less = copy.deepcopy(host)
     *group, name = fact
