@@ -2,11 +2,13 @@
 
 Postfix 3.7 and OpenSMTPD 6.8 end data at a bare LF in their default configuration
 (Postfix's cure is switched off there), so the finding is right; Debian's Exim is cured.
+OpenSMTPD keeps a bare CR in what it hands on.
 Exim keeps 32 bits of a chunk's size, and under TLS takes content before its 354.
 Everything else must not be blamed.
 """
 
 import asyncio
+import secrets
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,13 +31,15 @@ from sekisho.audit.verdicts import Judgement, Verdict
 from sekisho.audit.visit import Names, Visit
 
 WIRE = (*SMUGGLING, *CHUNKING, *STARTTLS, *INJECTION, *LOAD)
-ASKED = [probe for probe in WIRE if not probe.needs & {Need.STRESS, Need.ACCOUNT}]
+ASKED = [probe for probe in WIRE if Need.STRESS not in probe.needs]
 LEADING_ASTRAY = {"SMG-001", "SMG-002", "SMG-007"}
 TRULY_FLAWED = {
     "postfix": LEADING_ASTRAY | {"SMG-011", "SMG-012", "SMG-021"},
     "exim": {"BDT-002", "SMG-021"},
-    "opensmtpd": LEADING_ASTRAY | {"SMG-010"},
+    "opensmtpd": LEADING_ASTRAY | {"SMG-010", "SMG-020"},
 }
+ONLY_WHERE_SENT_ON = {("exim", "DOS-011")}
+"""Exim counts hops when it sends on, and here it delivers into a mailbox."""
 SERVERS: dict[str, Callable[[Path], MailServer]] = {
     "postfix": PostfixNextHost,
     "exim": EximNextHost,
@@ -64,6 +68,31 @@ def served(
         yield name, server
 
 
+class Mailbox:
+    """The server's one mailbox, as the canary's: there everything arrives."""
+
+    def __init__(self, server: MailServer) -> None:
+        self._server = server
+
+    def _find(self, token: str) -> bytes | None:
+        for content in self._server.messages():
+            if token.encode() in content.partition(b"\n\n")[0]:
+                return content
+        return None
+
+    async def fetched(self, token: str) -> bytes | None:
+        """Wait for it, and give it."""
+        for _ in range(30):
+            if content := await asyncio.to_thread(self._find, token):
+                return content
+            await asyncio.sleep(0.1)
+        return None
+
+    async def arrived(self, token: str) -> bool:
+        """Wait for it."""
+        return await self.fetched(token) is not None
+
+
 def verdict(server: MailServer, probe: Probe) -> Verdict:
     """Run one probe; the transcript is shown where the test then fails."""
     names = Names(
@@ -75,8 +104,14 @@ def verdict(server: MailServer, probe: Probe) -> Verdict:
         unknown="nobody-q7x",
         other="other",
     )
-    target = Target(host=server.address, address=server.address, port=server.port)
-    visit = Visit(target=target, names=names, token="t0ken")
+    mailbox = Mailbox(server)
+    visit = Visit(
+        target=Target(host=server.address, address=server.address, port=server.port),
+        names=names,
+        token=secrets.token_hex(6),
+        arrived=mailbox.arrived,
+        fetched=mailbox.fetched,
+    )
 
     async def run() -> Judgement:
         return await probe.run(visit)
@@ -98,6 +133,8 @@ def test_servers_of_others_are_judged_as_they_are(
     served: tuple[str, MailServer], probe: Probe
 ) -> None:
     name, server = served
+    if (name, probe.id) in ONLY_WHERE_SENT_ON:
+        pytest.skip("asked of a server that delivers, it says nothing")
     found = verdict(server, probe)
     if probe.id in TRULY_FLAWED[name]:
         assert found is Verdict.FLAWED

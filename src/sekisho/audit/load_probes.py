@@ -284,6 +284,11 @@ async def _deep_parts(visit: Visit, conversation: Conversation) -> Reply:
 
 
 async def _many_hops(visit: Visit) -> Judgement:
+    if visit.names.foreign == visit.names.domain:
+        return not_applicable(
+            "the canary is local here, and hops count where mail is sent on",
+            "カナリアがこのサーバー宛て(経由数は転送時にだけ意味を持つ)",
+        )
     hop = b"Received: from audit.invalid by audit.invalid; 1 Jan 2001 00:00:00 +0000"
     async with visit.ready() as conversation:
         await begin_data(visit, conversation, to_canary=True)
