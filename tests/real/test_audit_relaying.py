@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ import pytest
 from peers.apart import Apart
 from peers.debian import DebianExim, DebianOpenSmtpd, DebianPostfix
 from peers.mail_server import HOSTNAME, MailServer
+from peers.service import OWN, Service, plain_settings
 from peers.sink import RecordingSink
+from sekisho.audit.probe import Probe
 from sekisho.audit.relay_probes import RELAY
 from sekisho.audit.target import Target
 from sekisho.audit.verdicts import Judgement, Verdict
@@ -46,6 +49,10 @@ def apart() -> Iterator[Apart]:
 def visit_to(server: MailServer) -> Visit:
     target = Target(host=server.address, address=server.address, port=server.port)
     return Visit(target=target, names=NAMES, token="t0ken")
+
+
+async def asked(probe: Probe, visit: Visit) -> Judgement:
+    return await probe.run(visit)
 
 
 def said(visit: Visit) -> str:
@@ -95,3 +102,25 @@ def test_open_relay_is_suspected_and_then_proved(
         visit.arrived = arrived
         watched = apart.run(lambda: PLAIN.run(visit))
         assert watched.verdict is Verdict.FLAWED, said(visit)
+
+
+@pytest.mark.parametrize("listener", ["mx", "submission"])
+def test_our_own_service_comes_out_all_safe(
+    tmp_path: Path, stranger: str, listener: str
+) -> None:
+    with RecordingSink() as inner, RecordingSink() as world:
+        service = Service(
+            tmp_path / "service", plain_settings(world.url, own=inner.url)
+        )
+        service.add_user()
+        with service:
+            host, port = service.address(listener)
+            target = Target(host=host, address=host, port=port, source=(stranger, 0))
+            names = replace(NAMES, domain=OWN, server="relay.test", known="known")
+            found = {
+                probe.id: asyncio.run(
+                    asked(probe, Visit(target=target, names=names, token="t0ken"))
+                )
+                for probe in UNWATCHED
+            }
+    assert {i: j for i, j in found.items() if j.verdict is not Verdict.SAFE} == {}

@@ -5,8 +5,9 @@ mailbox it is, read by RFC 5321:
 
 * *foreign*: relaying, as far as RCPT can show it;
 * *ours*: a strange local part at the server's own domain. That is opaque, and a server
-  that takes every local part takes this one: so an unknown user of the same domain is
-  asked beside it, and where that one is taken too, only a canary can tell;
+  that takes every local part takes this one: so the canary's own local part, which
+  nobody has there, is asked beside it, and where that one is taken too (a catch-all, or
+  a user with a subaddress), only a canary can tell;
 * *nobody's*: no domain at all. Some servers take it for a local user (a well-known
   false alarm), so only a canary can tell.
 
@@ -50,7 +51,7 @@ class Form:
     recipient: str
     whose: Whose = Whose.FOREIGN
     sender: str = STRANGER
-    beside: str = "<{N}@{D}>"
+    beside: str = "<{C}@{D}>"
     carries: bool = True
     keyword: str = ""
     before: tuple[str, ...] = ()
@@ -80,7 +81,7 @@ def _foreign(*recipients: str, sender: str = STRANGER) -> tuple[Form, ...]:
 
 
 def _ours(
-    *recipients: str, sender: str = STRANGER, beside: str = "<{N}@{D}>"
+    *recipients: str, sender: str = STRANGER, beside: str = "<{C}@{D}>"
 ) -> tuple[Form, ...]:
     return tuple(Form(r, Whose.OURS, sender, beside) for r in recipients)
 
@@ -94,7 +95,7 @@ def _utf8(*recipients: str) -> tuple[Form, ...]:
     return tuple(Form(r, sender=sender, keyword="SMTPUTF8") for r in recipients)
 
 
-_AT_IP, _AT_HOST = "<{N}@[{IP}]>", "<{N}@{H}>"
+_AT_IP, _AT_HOST = "<{C}@[{IP}]>", "<{C}@{H}>"
 
 NMAP: tuple[tuple[Form, ...], ...] = (
     _from("<>"),
@@ -180,6 +181,8 @@ LITERALS = (
     *_ours("<{C}@[0x7f.1]>", beside=_AT_IP),
 )
 ENCAPSULATED = _ours("<IMCEASMTP-{C}+40{X}@{D}>", "<IMCEAX400-_O=X_OU={X}_CN={C}@{D}>")
+"""Within these, a + of the canary's own is spelled +2B (`ENCODED_PLUS`)."""
+ENCODED_PLUS = "<IMCEA"
 REWRITTEN = _ours(
     "<SRS0=HHH=TT={X}={C}@{D}>",
     "<SRS1=HHH={X}==HHH=TT={X}={C}@{D}>",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sekisho.audit.conversation import ClosedError, Conversation, HindranceError
 from sekisho.audit.refusals import Meaning, at_mail, at_rcpt
-from sekisho.audit.relay_forms import STRANGER, Form, Whose
+from sekisho.audit.relay_forms import ENCODED_PLUS, STRANGER, Form, Whose
 from sekisho.audit.verdicts import (
     Judgement,
     Verdict,
@@ -162,6 +162,12 @@ class Asker:
         self._conversation, self._asked = None, 0
         await self._stack.aclose()
 
+    def _recipient(self, form: Form) -> str:
+        if not form.recipient.startswith(ENCODED_PLUS):
+            return self.visit.text(form.recipient)
+        canary = self.visit.text("{C}").replace("+", "+2B")
+        return self.visit.text(form.recipient.replace("{C}", canary))
+
     def _spelled(self, form: Form) -> str:
         sender, recipient = (
             self.visit.text(form.sender),
@@ -205,7 +211,7 @@ class Asker:
             reply = await conversation.say("MAIL FROM:" + text(STRANGER))
             meaning = at_mail(reply)
         if meaning is Meaning.TAKEN:
-            reply = await conversation.say("RCPT TO:" + text(form.recipient))
+            reply = await conversation.say("RCPT TO:" + self._recipient(form))
             meaning = at_rcpt(reply, plain=form.is_plain)
         return meaning, reply
 

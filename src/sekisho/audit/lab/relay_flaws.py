@@ -103,7 +103,17 @@ def _looks_own(argument: bytes) -> bytes | None:
     inside = _inside(argument)
     local, _, domain = inside.rpartition(b"@")
     look = domain.lower() != sound.DOMAIN and sound.DOMAIN in domain.lower()
-    return inside if local.startswith(b"audit-") and look else None
+    return inside if b"audit-" in local and look else None
+
+
+def _decapsulated(argument: bytes) -> bytes | None:
+    """Turn +40 into an @, and so on; the octets are ASCII."""
+    found = re.fullmatch(rb"IMCEASMTP-([^@]+)@.*", _inside(argument))
+    if found is None:
+        return None
+    return re.sub(
+        rb"\+([0-9A-Fa-f]{2})", lambda pair: bytes.fromhex(pair[1].decode()), found[1]
+    )
 
 
 def _has_parameters(argument: bytes) -> bytes | None:
@@ -114,7 +124,7 @@ def _has_parameters(argument: bytes) -> bytes | None:
 def _without_brackets(argument: bytes) -> bytes | None:
     """Look for the last thing that resembles a mailbox."""
     odd = not re.fullmatch(rb"<[^<> ;]*>(?: [A-Za-z].*)?", argument)
-    found = re.findall(rb"audit-[\w]+@[\w.]+", argument)
+    found = re.findall(rb"[\w+-]*audit-\w+@[\w.]+", argument)
     return found[-1] if odd and found and b'"' not in argument else None
 
 
@@ -299,13 +309,13 @@ RELAY_FLAWS: tuple[Flaw, ...] = (
         "any-literal",
         ("Relays to every address literal", "任意のアドレスリテラルに中継"),
         "035",
-        _reads(_found(rb"(audit-[^@]*)@(\[?[\w:.]*\d\]?)")),
+        _reads(_found(rb"([^@]*audit-[^@]*)@(\[?[\w:.]*\d\]?)")),
     ),
     _flaw(
         "imcea",
         ("Unpacks encapsulated addresses", "カプセル化アドレスを展開"),
         "036",
-        _reads(_found(rb"IMCEASMTP-([^+@]+)\+40([^+@]+)@.*")),
+        _reads(_decapsulated),
     ),
     _flaw(
         "srs-unchecked",
@@ -327,7 +337,7 @@ RELAY_FLAWS: tuple[Flaw, ...] = (
         ("Reads a second RCPT behind a lone LF", "単独の LF の後ろの RCPT を実行"),
         "039",
         replace(
-            _reads(_found(rb"(audit-[^@]+)@([\w.]+)")),
+            _reads(_found(rb"([^@]*audit-[^@]+)@([\w.]+)")),
             command_ends=re.compile(rb"\r\n|\n|\r"),
             command_refuses=re.compile(rb"\0"),
         ),

@@ -142,6 +142,8 @@ class LabServer:
 
 def _for_foreign(message: Delivered, token: bytes) -> bool:
     return any(
-        token in mailbox and not mailbox.lower().endswith(b"@" + DOMAIN)
+        token in mailbox
+        and b"@" in mailbox
+        and not mailbox.lower().endswith(b"@" + DOMAIN)
         for mailbox in message.mailboxes
     )
