@@ -72,7 +72,7 @@ class Manners:
 
     """
 
-    greeting: bytes = sound.DOMAIN + b" ESMTP sekisho-lab"
+    greeting: bytes = sound.DOMAIN + b" ESMTP lab"
     greeting_wait: float = 0.02
     forgives_early_talkers: bool = False
     greets_late: bool = False
