@@ -27,7 +27,7 @@ def breaks(text: str, width: int) -> list[int]:
         size = get_character_cell_size(character)
         if at > start and _may_break(text[at - 1], character):
             place = at
-        if used + size > width and character != " " and at > start:
+        while used + size > width and character != " " and at > start:
             cut = place if place > start else at
             offsets.append(cut)
             start = cut
