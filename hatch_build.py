@@ -2,7 +2,8 @@
 
 A wheel brings such a list with it (RECORD). An editable installation leads to the
 source instead, of which RECORD says nothing: so the digests at that moment are put
-among its metadata, where RECORD holds the list itself. `sekisho advisory self` reads it.
+among its metadata, where RECORD holds the list itself. It is read by
+`sekisho advisory self`.
 """
 
 import hashlib
@@ -38,5 +39,6 @@ class CustomBuildHook(BuildHookInterface):
         self, version: str, build_data: dict[str, Any], artifact_path: str
     ) -> None:
         """Throw the copy away."""
+        del build_data, artifact_path
         if version == "editable":
             self._folder.cleanup()
