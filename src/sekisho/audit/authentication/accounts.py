@@ -235,7 +235,7 @@ ACCOUNTS: tuple[Probe, ...] = (
             "Fields too many or too few are read as credentials",
             "欄の数が正しくない認証情報が受け入れられる",
         ),
-        severity=Severity.HIGH,
+        severity=Severity.LOW,
         wire=(
             "base64({U} NUL {P})",
             "base64(NUL {U} NUL {P} NUL x)",

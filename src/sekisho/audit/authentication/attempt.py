@@ -2,9 +2,11 @@
 
 A refusal is safe where it is for the right reason. Codes differ widely between sound
 servers: 501, 503, 504 or 535 for the same token, so any of these is a refusal, and
-only 2xx is a success. What is temporary, or wants TLS first, leaves it open.
+only 2xx is a success. What is temporary, or wants TLS first, leaves it open. One thing
+is called temporary and is not: Postfix with Cyrus SASL says 454 to some malformed
+exchanges, always. Where the same probe was also told 535, that is taken for a refusal.
 
-Sound servers close after a few failures (Exim after three), so two attempts share a
+Sound servers close after a few failures (Exim after three), so three attempts share a
 session, and what a closed door cut off is tried once more in a new one. A door that
 closes on the first attempt of a session leaves it open: it may be a crash or a ban.
 """
@@ -13,6 +15,7 @@ from base64 import b64encode
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 
 from sekisho.audit.authentication.relaying import (
     SHUTTING_DOWN,
@@ -25,10 +28,13 @@ from sekisho.audit.verdicts import Judgement, Verdict, flawed, safe, undecided
 from sekisho.audit.visit import Visit, spelled
 from sekisho.model.reply import Reply
 
-ATTEMPTS_A_SESSION = 2
+ATTEMPTS_A_SESSION = 3
 CHALLENGE = 334
+PUT_OFF = 454
+BAD_CREDENTIALS = 535
 NEEDS_TLS = frozenset({530, 538})
 REFUSALS = frozenset({500, 501, 502, 503, 504, 530, 534, 535, 538, 550, 553})
+NOT_THERE = frozenset({500, 502, 503, 504})
 STRAY_REPLIES = 8
 STRAY_SECONDS = 0.1
 WRONG = "audit-wrong-password"
@@ -182,10 +188,47 @@ def worst(judgements: Iterable[Judgement]) -> Judgement:
     return ordered[0][1]
 
 
+class Heard:
+    """What the attempts of one probe were told.
+
+    Attributes:
+        judgements: One for each attempt and each second step.
+        absent: Mechanisms that are not there.
+
+    """
+
+    def __init__(self) -> None:
+        self.judgements: list[Judgement] = []
+        self.absent: set[str] = set()
+        self._malformed_put_off: list[Judgement] = []
+        self._refused = False
+
+    @property
+    def flawed(self) -> bool:
+        """Whether one of them is proved."""
+        return any(one.verdict is Verdict.FLAWED for one in self.judgements)
+
+    def hear(self, conversation: Conversation, attempt: Attempt, reply: Reply) -> None:
+        """Judge a last reply."""
+        judgement = judged(reply, attempt.named, secured=conversation.secured)
+        put_off = reply.code == PUT_OFF and not attempt.guess
+        (self._malformed_put_off if put_off else self.judgements).append(judgement)
+        self._refused |= reply.code == BAD_CREDENTIALS
+        if _is_absent(conversation, attempt, reply):
+            self.absent.add(attempt.mechanism)
+
+    def judgement(self) -> Judgement:
+        """Give the worst."""
+        put_off = [] if self._refused else self._malformed_put_off
+        return worst([*self.judgements, *put_off])
+
+
 async def tried(
     visit: Visit, attempts: Sequence[Attempt], door: Door | None = None
 ) -> Judgement:
     """Carry out attempts, of which each has to fail, and judge both steps.
+
+    What is said of a mechanism that is not there is said once.
 
     Args:
         visit: The probe's.
@@ -194,46 +237,61 @@ async def tried(
 
     """
     door = door or visit.ready
-    heard: list[Judgement] = []
+    heard = Heard()
     left = list(attempts)
-    while left and not any(one.verdict is Verdict.FLAWED for one in heard):
+    while left and not heard.flawed:
         async with door() as conversation:
             done = await _session(visit, conversation, left, heard)
-        left = left[done:]
-    return worst(heard)
+        left = [one for one in left[done:] if one.mechanism not in heard.absent]
+    return heard.judgement()
 
 
 async def _session(
     visit: Visit,
     conversation: Conversation,
     attempts: Sequence[Attempt],
-    heard: list[Judgement],
+    heard: "Heard",
 ) -> int:
     """Carry out the first ones in one session; how many are done with."""
     batch = _batch(attempts)
     for done, attempt in enumerate(batch):
-        try:
-            reply = await carry_out(visit, conversation, attempt)
-        except ClosedError:
-            reply = None
+        if attempt.mechanism in heard.absent:
+            continue
+        reply = await _reply_to(visit, conversation, attempt)
         if reply is None or reply.code == SHUTTING_DOWN:
             if done:
                 return done
-            heard.append(_closed(attempt.named, reply))
+            heard.judgements.append(_closed(attempt.named, reply))
             return 1
         if attempt.alone:
             reply = await _with_strays(conversation, reply)
-        heard.append(judged(reply, attempt.named, secured=conversation.secured))
-        if heard[-1].verdict is Verdict.FLAWED:
+        heard.hear(conversation, attempt, reply)
+        if heard.flawed:
             return len(batch)
-    heard.append(await second_step(visit, conversation))
+    heard.judgements.append(await second_step(visit, conversation))
     return len(batch)
 
 
+async def _reply_to(
+    visit: Visit, conversation: Conversation, attempt: Attempt
+) -> Reply | None:
+    """Carry it out; None where the server closed."""
+    try:
+        return await carry_out(visit, conversation, attempt)
+    except ClosedError:
+        return None
+
+
+def _is_absent(conversation: Conversation, attempt: Attempt, reply: Reply) -> bool:
+    unknown = reply.code in NOT_THERE and bool(attempt.mechanism)
+    return unknown and attempt.mechanism not in conversation.offers.mechanisms
+
+
 def _batch(attempts: Sequence[Attempt]) -> Sequence[Attempt]:
-    batch = attempts[: 1 if attempts[0].alone else ATTEMPTS_A_SESSION]
-    together = [one for one in batch if not one.alone]
-    return together or batch
+    if attempts[0].alone:
+        return attempts[:1]
+    together = takewhile(lambda one: not one.alone, attempts[:ATTEMPTS_A_SESSION])
+    return list(together)
 
 
 async def _with_strays(conversation: Conversation, reply: Reply) -> Reply:

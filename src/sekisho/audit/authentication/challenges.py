@@ -109,7 +109,7 @@ async def digest_replay(visit: Visit) -> Judgement:
         if reply.code == CHALLENGE:
             challenge = _challenge(reply).decode("utf-8", "replace")
             said = digest_response(account, challenge, visit.names.server)
-            reply = await conversation.say(b64(said))
+            reply = await conversation.say(hidden(visit, b64(said)))
             if reply.code == CHALLENGE:
                 reply = await conversation.say("")
         if not said or not succeeded(reply):

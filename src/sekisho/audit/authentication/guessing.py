@@ -252,7 +252,7 @@ GUESSING: tuple[Probe, ...] = (
         advice=ALIKE,
         references=("CWE-204",),
         run=reads_alike,
-        attempts=3,
+        attempts=2,
     ),
     row(
         id="AUTH-067",

@@ -62,6 +62,7 @@ def authzid_alone(visit: Visit) -> list[Attempt]:
     return [
         auth("PLAIN", b"YWRtaW4AAHBhc3N3b3Jk"),
         plain(person(visit), "", ""),
+        auth("PLAIN", b"="),
     ]
 
 

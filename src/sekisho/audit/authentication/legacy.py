@@ -19,7 +19,6 @@ from sekisho.audit.authentication.attempt import (
     auth,
     judged,
     lines,
-    plain,
     tried,
     worst,
 )
@@ -39,7 +38,7 @@ MECHANISMS = (
     *("KERBEROS_V4", "X-UNKNOWN"),
 )
 EIGHT_BIT = b"\xff\xfe"
-JUNK = (b".", b"", b"=", b"*", b"AA==", b"!!!!", b"A", EIGHT_BIT)
+JUNK = (b".", b"", b"=", b"*", b"AA==", b"!!!!", b"A")
 OVERLONG = b"A" * 12289 + b"==="
 JUNK_TIMES = 4
 """So often the same answer is given, if one is asked for again and again."""
@@ -90,14 +89,15 @@ async def junk(visit: Visit) -> Judgement:
     async with visit.ready() as conversation:
         there = sorted(conversation.offers.mechanisms)[:MOST_OFFERED]
     missing = [one for one in MECHANISMS if one not in there]
-    answers = islice(cycle(JUNK[:-1]), len(missing))
+    answers = islice(cycle(JUNK), len(missing))
     asked = [
         _asked_for(mechanism, answer, there)
         for mechanism, answer in zip(missing, answers, strict=True)
     ]
     heard = [await tried(visit, asked)]
-    attempts = [_junk(one, answer) for one in there for answer in JUNK]
+    attempts = [_junk(one, answer) for one in there for answer in (*JUNK, EIGHT_BIT)]
     attempts += [_junk(one, OVERLONG) for one in there[:2]]
+    attempts.sort(key=lambda attempt: attempt.alone)
     if attempts:
         heard.append(await tried(visit, attempts))
     return worst(heard)
@@ -131,7 +131,7 @@ async def _switched(conversation: Conversation) -> Reply:
             reply = await conversation.say("*")
         if succeeded(reply):
             return reply
-    return await plain("", "", "").exchange(conversation)
+    return await conversation.say("AUTH PLAIN =")
 
 
 def switching(_visit: Visit) -> list[Attempt]:

@@ -11,7 +11,8 @@ from sekisho.model.reply import Reply
 
 CLIENT_NONCE = "fyko+d2lbbFgONRv9qkxdawL"
 MAX_ITERATIONS = 1_000_000
-HASHES = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-1": "sha1"}
+HASHES = {f"SCRAM-SHA-{size}": f"sha{size}" for size in (256, 1, 512, 384, 224)}
+"""The usual ones first."""
 
 
 def text64(octets: bytes) -> str:
@@ -112,7 +113,11 @@ class Scram:
 
 
 async def send_final(conversation: Conversation, final: str) -> Reply:
-    """Say a client-final, and nothing to the server's own proof."""
+    """Say a client-final, and nothing to the server's own proof.
+
+    It is not shown: with the challenge, passwords could be guessed from it.
+    """
+    conversation.transcript.hide(text64(final.encode()))
     reply = await conversation.say(text64(final.encode()))
     return await conversation.say("") if reply.code == CHALLENGE else reply
 

@@ -9,6 +9,7 @@ from sekisho.audit.authentication.attempt import (
     WRONG,
     Attempt,
     auth,
+    b64,
     in_clear,
     judged,
     password_guess,
@@ -109,21 +110,30 @@ def _signed_in_again(reply: Reply) -> Judgement:
 
 
 async def without_a_new_ehlo(visit: Visit) -> Judgement:
-    """Say AUTH right after the handshake, without EHLO."""
-    async with visit.ready() as conversation:
-        offered = sorted(conversation.offers.mechanisms) or ["PLAIN"]
-    async with in_clear(visit) as conversation:
-        if conversation.secured or "STARTTLS" not in conversation.offers.keywords:
+    """Say MAIL right after the handshake, without EHLO.
+
+    Many sound servers never ask for EHLO; only those that do can have kept one.
+    """
+    async with visit.dial() as conversation:
+        if conversation.secured:
+            return NO_TLS
+        reply = await conversation.say("MAIL FROM:<>")
+        if reply.code != OUT_OF_SEQUENCE:
+            return not_applicable(
+                f"this server asks for no EHLO: {spelled(reply)}",
+                f"このサーバーは EHLO を必須としない: {spelled(reply)}",
+            )
+        await conversation.ehlo()
+        if "STARTTLS" not in conversation.offers.keywords:
             return NO_TLS
         await conversation.start_tls()
-        reply = await conversation.say(f"AUTH {offered[0]}")
-        if reply.code == CHALLENGE or succeeded(reply):
+        reply = await conversation.say("MAIL FROM:<>")
+        if succeeded(reply):
             return flawed(
                 "after STARTTLS the server still counts on the EHLO from before it",
                 "STARTTLS の前の EHLO が、その後も有効なまま扱われる",
             )
-        first = judged(reply, f"AUTH {offered[0]}", secured=True)
-        return worst([first, await second_step(visit, conversation)])
+        return await second_step(visit, conversation)
 
 
 async def starttls_again(visit: Visit) -> Judgement:
@@ -239,7 +249,12 @@ async def pipelined(visit: Visit) -> Judgement:
     """Send AUTH that fails, MAIL and RCPT in one segment."""
     rest = visit.text(f"MAIL FROM:<audit@{{D}}>\r\nRCPT TO:<{RECIPIENT}>\r\n")
     async with visit.ready() as conversation:
-        await conversation.send(b"AUTH PLAIN AAA=\r\n" + rest.encode())
+        token = b"AAA="
+        if "PLAIN" in conversation.offers.mechanisms:
+            if visit.spent is not None:
+                visit.spent()
+            token = b64("", visit.text("{N}"), WRONG)
+        await conversation.send(b"AUTH PLAIN " + token + b"\r\n" + rest.encode())
         replies: list[Reply] = []
         try:
             while len(replies) < len(("AUTH", "MAIL", "RCPT")):
@@ -313,11 +328,11 @@ STATES: tuple[Probe, ...] = (
     row(
         id="AUTH-052",
         title=Text(
-            "AUTH is taken after STARTTLS without EHLO",
-            "STARTTLS の後、EHLO なしで AUTH を受け付ける",
+            "The EHLO from before STARTTLS counts after it",
+            "STARTTLS の前の EHLO が、その後も有効なまま扱われる",
         ),
         severity=Severity.MEDIUM,
-        wire=("STARTTLS", "AUTH PLAIN"),
+        wire=("EHLO t", "STARTTLS", "MAIL FROM:<>"),
         safe=OUT_OF_ORDER,
         advice=FORGET,
         references=("RFC 3207 §4.2",),
@@ -424,5 +439,6 @@ STATES: tuple[Probe, ...] = (
         advice=NO_PASSAGE,
         references=("RFC 2920 §3.1", "RFC 4954 §4"),
         run=pipelined,
+        attempts=1,
     ),
 )
