@@ -240,3 +240,16 @@ def test_a_clock_set_back_keeps_no_lock_for_days() -> None:
     # Failures count from then on as ever, and lock again at once.
     lockout.failed("alice", HERE, yesterday)
     assert isinstance(lockout.standing("alice", HERE, yesterday), Locked)
+
+
+def test_nothing_is_counted_of_the_audit_of_the_service_while_it_lasts() -> None:
+    lockout = Lockout(RULES, exempt=[GATEWAY])
+    lockout.spare([HERE])
+    failing(lockout, "alice", HERE, 20)
+    assert lockout.exempts(HERE)
+    assert lockout.exempts(GATEWAY)
+    lockout.spare([])
+    assert lockout.standing("alice", HERE, 0.0) == FREE
+    assert not lockout.exempts(HERE)
+    failing(lockout, "alice", HERE, 3)
+    assert isinstance(lockout.standing("alice", HERE, 0.0), Locked)

@@ -83,6 +83,10 @@ def as_toml(settings: Settings) -> str:
     return "\n".join([*top, *tables]) + "\n"
 
 
+NO_AUDIT: Settings = {"audit": {"enabled": False}}
+"""Hundreds of services are started by tests; those of the audit switch it on."""
+
+
 def plain_settings(world: str, *, own: str = "", workers: int = 1) -> Settings:
     """A relay as many have it: two listeners, an own domain, a grant, a default route.
 
@@ -145,7 +149,7 @@ class Service:
         self.log_file = folder / "log.jsonl"
         self.errors = folder / "stderr.txt"
         self.certificate: Certificate = make_certificate(folder, HOSTNAME, "127.0.0.1")
-        self.configuration.write_text(as_toml(settings))
+        self.configuration.write_text(as_toml({**NO_AUDIT, **settings}))
         prefix: list[str | Path] = [*within]
         if resolver:
             own = folder / "resolv.conf"
@@ -319,7 +323,7 @@ class Service:
     def change(self, settings: Settings) -> None:
         """Write another configuration; it holds after a reload."""
         self.settings = settings
-        self.configuration.write_text(as_toml(settings))
+        self.configuration.write_text(as_toml({**NO_AUDIT, **settings}))
 
     def kill(self) -> None:
         """End it as a power cut would."""

@@ -19,6 +19,7 @@ from policy.cases import (
     lane,
     pattern,
 )
+from replacing import replace
 from sekisho.model import replies
 from sekisho.model.address import Address
 from sekisho.model.decision import Verdict
@@ -531,3 +532,35 @@ def test_a_stranger_learns_nothing_of_the_inside() -> None:
     )
     assert decision.reply.lines == ("Relaying denied",)
     assert STRANGER in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("case", "rule"),
+    [
+        (facts("mx", "shop@example.com", "b@x.example", client=SHOP), "web shop"),
+        (facts("submission", "", "b@x.example", who=ROBOT), "robot"),
+    ],
+)
+def test_while_relaying_is_closed_a_grant_lets_nothing_through(
+    case: Facts, rule: str
+) -> None:
+    decision = compile_rules(replace(HOUSE, relaying_closed=True)).decide(case)
+    assert decision.reply is replies.RELAYING_CLOSED
+    assert decision.rule == "relaying-closed"
+    assert rule in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("case", "reply"),
+    [
+        (facts("mx", "a@x.example", "b@example.com"), replies.RECIPIENT_OK),
+        (facts("mx", "a@x.example", "postmaster"), replies.RECIPIENT_OK),
+        (facts("mx", "a@x.example", "b@x.example"), replies.RELAY_DENIED),
+    ],
+)
+def test_while_relaying_is_closed_all_else_is_as_ever(
+    case: Facts, reply: Reply
+) -> None:
+    """Mail to us is taken, and a stranger is refused for good and not for now."""
+    decision = compile_rules(replace(HOUSE, relaying_closed=True)).decide(case)
+    assert decision.reply is reply

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -465,6 +466,23 @@ async def test_who_is_no_proxy_is_closed(tmp_path: Path) -> None:
         c.send(HEADER)
         assert await c.is_closed()
         assert not house.seen(events.SessionOpened)
+
+
+@pytest.mark.asyncio
+async def test_the_services_own_audit_says_proxy_for_itself_and_nobody_else(
+    tmp_path: Path,
+) -> None:
+    """Whoever stole its address for a moment would come in as anybody."""
+    settings = a_house(mx={"proxy_protocol": ["192.0.2.1"]})
+    async with open_house(tmp_path, settings) as house:
+        house.services.auditors = frozenset({ip_address("127.0.0.1")})
+        async with await house.dial(greeting=False) as own:
+            own.send(b"PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\n")
+            assert (await own.reply()).startswith("220")
+        async with await house.dial(greeting=False) as other:
+            other.send(HEADER)
+            assert await other.is_closed()
+        assert len(house.seen(events.SessionOpened)) == 1
 
 
 # -- ports

@@ -13,6 +13,7 @@ import msgspec
 from sekisho.app.certificate import Pair
 from sekisho.app.control import Answer
 from sekisho.config.schema import Config
+from sekisho.model.rules import IPAddress
 
 DRAIN_SECONDS = 20.0
 """How long a worker that stops waits for its sessions; then the same for deliveries."""
@@ -22,10 +23,20 @@ EXIT_FAILED = 1
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What workers go by: the configuration, and the files that it names."""
+    """What workers go by: the configuration, the files that it names, and the audit.
+
+    Attributes:
+        config: Checked.
+        pair: Of the service's own certificate.
+        auditors: From these addresses the service audits itself now.
+        relaying_closed: Whether that audit has found a flaw.
+
+    """
 
     config: Config
     pair: Pair | None
+    auditors: frozenset[IPAddress] = frozenset()
+    relaying_closed: bool = False
 
 
 class Opened(msgspec.Struct):

@@ -1,6 +1,7 @@
 """The proof over one configuration: what ``check`` prints and ``serve`` insists on."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from sekisho.app.control import Refusal
 from sekisho.app.hostfacts import Seen
@@ -14,9 +15,10 @@ from sekisho.policy.proof import prove
 from sekisho.policy.table import Finding, Proof, StrangerRelays
 
 
-def policy_of(config: Config, seen: Seen) -> Policy:
+def policy_of(config: Config, seen: Seen, *, relaying_closed: bool = False) -> Policy:
     """The configuration's rules on a machine."""
-    return compile_rules(rules(config, seen.facts.gateways, seen.facts.bridges))
+    made = rules(config, seen.facts.gateways, seen.facts.bridges)
+    return compile_rules(replace(made, relaying_closed=relaying_closed))
 
 
 def identities(accounts: Iterable[Account]) -> list[Identity]:

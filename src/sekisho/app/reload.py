@@ -56,12 +56,15 @@ class Reloader:
         ports: Ports,
         bulletin: Bulletin,
         notify: Notify,
+        done: Callable[[], None],
     ) -> None:
+        """Prepare; `done` is called after each change of the configuration."""
         self._path = path
         self._supervisor = supervisor
         self._ports = ports
         self._bulletin = bulletin
         self._notify = notify
+        self._done = done
         self._one_at_a_time = asyncio.Lock()
 
     async def reload(self) -> list[str]:
@@ -84,6 +87,7 @@ class Reloader:
                 self._notify.ready("the new configuration is broken, the old one holds")
                 raise
             await self._supervisor.change(settings, moved, fixed)
+            self._done()
             self._bulletin.settled(CONFIGURATION)
             self._bulletin.settled(CERTIFICATE)
             if fixed:

@@ -8,12 +8,15 @@ logged when all of them serve every listener.
 
 import asyncio
 import os
+import secrets
 import signal
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from prometheus_client import CollectorRegistry
 
 from sekisho.app.activation import given_sockets
@@ -34,6 +37,7 @@ from sekisho.app.privileges import (
 )
 from sekisho.app.reload import Reloader
 from sekisho.app.renewal import CertificateWatch
+from sekisho.app.self_audit import AUDIT, Hands, SelfAudit
 from sekisho.app.storage import own_service
 from sekisho.app.supervisor import Supervisor, workers_of
 from sekisho.config.schema import Config
@@ -73,12 +77,29 @@ async def _serve(path: Path, config: Config) -> int:
             bulletin.alarm(about, detail, hint)
             bulletin.settled(about)  # Told once: a health check is not to end it.
         supervisor = Supervisor(settings, ports, bulletin, notify, log_lock)
-        reloader = Reloader(path, supervisor, ports, bulletin, notify)
         tasks = _Tasks(closing)
+        audit = SelfAudit(
+            Hands(
+                settings=lambda: supervisor.settings,
+                tell=supervisor.tell,
+                addresses=ports.addresses,
+                randomness=secrets.randbits,
+            ),
+            bulletin,
+        )
+        reloader = Reloader(
+            path,
+            supervisor,
+            ports,
+            bulletin,
+            notify,
+            lambda: tasks.begin(audit.by_itself()),
+        )
         _listen_to_signals(supervisor, reloader, tasks)
-        await _serve_control(config, supervisor, reloader, closing)
+        await _serve_control(config, _Operations(supervisor, reloader, audit), closing)
         await _serve_metrics(config, supervisor, closing)
         await supervisor.start()
+        tasks.begin(audit.by_itself())
         _watch_certificate(settings, reloader, bulletin, tasks)
         return await supervisor.run()
 
@@ -159,15 +180,27 @@ def _listen_to_signals(
     loop.add_signal_handler(signal.SIGHUP, lambda: tasks.begin(reload()))
 
 
-async def _serve_control(
-    config: Config, supervisor: Supervisor, reloader: Reloader, closing: AsyncExitStack
-) -> None:
-    async def handle(do: str, arguments: Arguments) -> object:
-        if do == RELOAD:
-            return {"needs_restart": await reloader.reload()}
-        return await supervisor.operate(do, arguments)
+@dataclass(frozen=True, slots=True)
+class _Operations:
+    """What operators ask, and who does it."""
 
-    control = ControlServer(config.data_dir, handle)
+    supervisor: Supervisor
+    reloader: Reloader
+    audit: SelfAudit
+
+    async def handle(self, do: str, arguments: Arguments) -> object:
+        """Do it."""
+        if do == RELOAD:
+            return {"needs_restart": await self.reloader.reload()}
+        if do == AUDIT:
+            return msgspec.to_builtins(await self.audit.run())
+        return await self.supervisor.operate(do, arguments)
+
+
+async def _serve_control(
+    config: Config, operations: _Operations, closing: AsyncExitStack
+) -> None:
+    control = ControlServer(config.data_dir, operations.handle)
     await control.start()
     closing.push_async_callback(control.stop)
 

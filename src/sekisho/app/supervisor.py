@@ -12,6 +12,7 @@ import asyncio
 import os
 import signal
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from time import monotonic
@@ -92,6 +93,11 @@ class Supervisor:
     def config(self) -> Config:
         """What holds now."""
         return self._settings.config
+
+    @property
+    def settings(self) -> Settings:
+        """What workers go by now."""
+        return self._settings
 
     async def start(self) -> None:
         """Start all workers, and say that they serve.
@@ -194,11 +200,22 @@ class Supervisor:
         """Have all workers go by other settings.
 
         Args:
-            settings: Checked.
+            settings: Checked; what the audit has set stays as it is.
             moved: Ports to open and to close.
             fixed: What has to wait for a restart, in words.
 
         """
+        config, pair = settings.config, settings.pair
+        await self._change_all(replace(self._settings, config=config, pair=pair), moved)
+        self._ports.take(moved)
+        self._bulletin.emit(ServiceReloaded(self._ports.addresses(), fixed))
+        self._notify.ready(self._status())
+
+    async def tell(self, settings: Settings) -> None:
+        """Have all workers go by settings of the same configuration."""
+        await self._change_all(settings, Moved({}, {}))
+
+    async def _change_all(self, settings: Settings, moved: Moved) -> None:
         self._settings = settings
         packed = pack(settings)
         closed = [one.number for one in moved.closed.values()]
@@ -206,9 +223,6 @@ class Supervisor:
         await asyncio.gather(
             *(self._change_one(one, packed, moved, closed) for one in members)
         )
-        self._ports.take(moved)
-        self._bulletin.emit(ServiceReloaded(self._ports.addresses(), fixed))
-        self._notify.ready(self._status())
 
     async def _change_one(
         self, member: Member, packed: bytes, moved: Moved, closed: list[int]

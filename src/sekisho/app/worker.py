@@ -11,7 +11,7 @@ bound, what the queue was given written, files closed (the exit stack, backwards
 import asyncio
 import gc
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import fields
 from typing import Any
@@ -38,6 +38,7 @@ from sekisho.app.storage import (
     timeline_paths,
     wait_for_queue,
 )
+from sekisho.app.unheard import Unheard
 from sekisho.app.watch import Place, Watch
 from sekisho.app.wiring import (
     Papers,
@@ -51,7 +52,9 @@ from sekisho.app.wiring import (
 from sekisho.auth.slowdown import Strain
 from sekisho.config.schema import Config
 from sekisho.config.values import service_limits
+from sekisho.model.rules import IPAddress
 from sekisho.net.tls import ServerTls
+from sekisho.observe.events import Event
 from sekisho.observe.timeline import trace
 from sekisho.scheduler.options import Surroundings
 from sekisho.scheduler.scheduler import Scheduler
@@ -141,7 +144,7 @@ class Worker:
             ),
         )
         self._services = Services(
-            policy=policy_of(config, seen),
+            policy=policy_of(config, seen, relaying_closed=settings.relaying_closed),
             gatekeeper=self._papers.gatekeeper,
             is_current=self._papers.is_current,
             queue=queue,
@@ -156,6 +159,8 @@ class Worker:
             tls=_tls(settings),
             shows_user=config.trace.received_shows_user,
         )
+        self._unheard = Unheard(watch.emit, self._report_to)
+        self._spare(settings.auditors)
         self._listeners = Listeners(self._services, prefix)
         queue.start(asyncio.get_running_loop(), self.fail)
         self._desk = Desk(
@@ -218,7 +223,9 @@ class Worker:
         seen, services = look_at_host(), self._services
         self._config = config
         services.tls = tls
-        services.policy = self._desk.policy = policy_of(config, seen)
+        services.policy = self._desk.policy = policy_of(
+            config, seen, relaying_closed=settings.relaying_closed
+        )
         services.limits = fit_to_descriptors(service_limits(config), self._watch.alarm)
         services.shows_user = config.trace.received_shows_user
         if asks_others or _papers_of(config) != _papers_of(before):
@@ -228,6 +235,7 @@ class Worker:
                 config, self._roster, seen, self._sharing.table
             )
             self._desk.lockout = self._papers.gatekeeper.lockout
+        self._spare(settings.auditors)
         self._roads.take(config)
         await self._outward.take(config)
         new = schedule(config, self._sharing.carriers)
@@ -289,6 +297,15 @@ class Worker:
             paths += timeline_paths(data_dir, least=place.workers)
         found = [await asyncio.to_thread(trace, one, about, limit) for one in paths]
         return [event for events in found for event in events]
+
+    def _spare(self, auditors: frozenset[IPAddress]) -> None:
+        """Neither count nor write down what the service's own audit does."""
+        self._services.auditors = auditors
+        self._papers.gatekeeper.lockout.spare(auditors)
+        self._unheard.listen_for(auditors)
+
+    def _report_to(self, emit: Callable[[Event], None]) -> None:
+        self._services.emit = emit
 
     def _strain(self) -> Strain:
         return self._papers.gatekeeper.lockout.strain(unix_seconds())

@@ -152,7 +152,7 @@ class Lockout:
         known: Iterable[Success] = (),
         table: FailureTable | None = None,
     ) -> None:
-        self._exempt = frozenset(block_of(address) for address in exempt)
+        self._exempt = self._always = frozenset(map(block_of, exempt))
         self._rules = rules
         self._slowdown = Slowdown(
             rules.service_failures, rules.service_delay_seconds, rules.forget_seconds
@@ -167,6 +167,10 @@ class Lockout:
     def exempts(self, client: IPAddress) -> bool:
         """Whether nothing is counted for the client, and it is never locked."""
         return block_of(client) in self._exempt
+
+    def spare(self, auditors: Iterable[IPAddress]) -> None:
+        """Count nothing of the service's own audit, besides those exempt for ever."""
+        self._exempt = self._always | frozenset(map(block_of, auditors))
 
     def standing(self, account: str, client: IPAddress, now: float) -> Free | Locked:
         """Whether the client may try this account.

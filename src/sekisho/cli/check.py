@@ -18,6 +18,7 @@ from sekisho.app.control import Refusal
 from sekisho.app.hostfacts import look_at_host
 from sekisho.app.keytabs import read_keytabs_asked
 from sekisho.app.proof import finding_text, policy_of, prove_policy
+from sekisho.app.starting import imported
 from sekisho.app.stopped import known_accounts
 from sekisho.auth.account import AccountError
 from sekisho.cli.options import (
@@ -45,10 +46,15 @@ _QUOTAS = (
 @click.command("check")
 @config_option
 @json_option
+@click.option("--live", is_flag=True, help="have the running service audit itself")
 @click.option("--as", "user", metavar="USER", help="tell what this user cannot reach")
-def check_command(config_file: str | None, as_json: bool, user: str | None) -> None:
+def check_command(
+    config_file: str | None, *, as_json: bool, live: bool, user: str | None
+) -> None:
     """Read the configuration and show who may relay what; exit 1 if not closed."""
     config = read_config(config_file)
+    if live:
+        sys.exit(imported("sekisho.cli.check_live").check_live(config, as_json=as_json))
     lacks, notes = _access(config, config_file, user)
     seen = look_at_host()
     accounts, unread = known_accounts(config)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
+from sekisho.config.audit import Audit
 from sekisho.config.authenticators import KINDS, Authenticator, Local
 from sekisho.config.bounds import AllBounds, GivenBounds, SessionBounds
 from sekisho.config.carriage import Delivery, Dns, Queue, QueueDomain, Report, Retry
@@ -76,6 +77,7 @@ class Config(Table):
         sendmail: See ``[sendmail]``.
         trace: See ``[trace]``.
         observe: See ``[observe]``.
+        audit: See ``[audit]``.
         console: See ``[console]``.
 
     """
@@ -108,6 +110,7 @@ class Config(Table):
     sendmail: Sendmail = Sendmail()
     trace: Trace = Trace()
     observe: Observe = Observe()
+    audit: Audit = Audit()
     console: Console | None = None
 
 
@@ -154,6 +157,7 @@ SECTIONS = (
     Section(("sendmail",), "[sendmail]", Sendmail),
     Section(("trace",), "[trace]", Trace),
     Section(("observe",), "[observe]", Observe),
+    Section(("audit",), "[audit]", Audit),
     Section(("console",), "[console]", Console),
 )
 

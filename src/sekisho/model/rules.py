@@ -210,6 +210,8 @@ class Rules:
         bridges: Networks of container bridges, whose addresses are handed out by the
             container engine to whatever it runs; the same holds for them.
         brake: For accounts that were stolen.
+        relaying_closed: Whether nothing passes by a grant or a lane now: the service's
+            audit of itself has found a flaw.
 
     """
 
@@ -224,3 +226,4 @@ class Rules:
     gateways: frozenset[IPAddress] = frozenset()
     bridges: tuple[IPNetwork, ...] = ()
     brake: Brake = Brake()
+    relaying_closed: bool = False

@@ -60,6 +60,21 @@ class WorkerEnded(Event, frozen=True, tag="worker.ended"):
     how: str
 
 
+class AuditFinished(Event, frozen=True, tag="audit.finished"):
+    """The service has audited itself: how many of each verdict, and what is wrong.
+
+    `found` names each flaw and each suspicion: the probe, and where.
+    """
+
+    flawed: int
+    suspect: int
+    undecided: int
+    safe: int
+    seconds: float
+    found: list[str]
+    relaying_closed: bool = False
+
+
 class Alarm(Event, frozen=True, tag="alarm"):
     """An operator must look: what it is about, and the next step."""
 

@@ -100,6 +100,12 @@ class Metrics:
         )
         self._reports = self._counter("reports", "Bounces and notices.", "kind")
         self._alarms = self._counter("alarms", "Alarms for the operator.", "about")
+        self._audit = self._shown(
+            Gauges("audit_results", "What the last audit of itself found.", ["verdict"])
+        )
+        self._closed = self._shown(
+            Gauges("relaying_closed", "Whether that audit has closed relaying.", [])
+        )
         self._restarts = self._counter(
             "worker_restarts", "Worker processes that ended and were replaced."
         )
@@ -125,6 +131,7 @@ class Metrics:
             events.Reported: lambda event: self._reports.add((event.kind,)),
             events.Finished: lambda event: self._queue_seconds.observe(event.seconds),
             events.WorkerEnded: lambda _: self._restarts.add(),
+            events.AuditFinished: self._audit_finished,
             events.Alarm: lambda event: self._alarms.add((event.about,)),
         }
 
@@ -158,6 +165,11 @@ class Metrics:
         self, name: str, says: str, buckets: Sequence[float]
     ) -> Distribution:
         return self._shown(Distribution(name, says, buckets))
+
+    def _audit_finished(self, event: events.AuditFinished) -> None:
+        for verdict in ("flawed", "suspect", "undecided", "safe"):
+            self._audit.set((verdict,), getattr(event, verdict))
+        self._closed.set((), event.relaying_closed)
 
     def _session_opened(self, event: events.SessionOpened) -> None:
         self._sessions.add((event.listener,))

@@ -70,6 +70,10 @@ class Counters(_Labelled):
 class Gauges(_Labelled):
     """What goes up and down."""
 
+    def set(self, labels: tuple[str, ...], value: float) -> None:
+        """Let one have this value."""
+        self.add(labels, value - self._values.get(labels, 0))
+
     def collect(self) -> Iterator[Metric]:
         """Give the library all of them."""
         family = GaugeMetricFamily(self._name, self._says, labels=self._labels)

@@ -55,6 +55,7 @@ _REFUSED_STANDINGS = {
         "the host of {domain} could not be asked",
     ),
 }
+_FLAW_FOUND = "the audit of the service by itself has found a flaw"
 _POSTMASTER_REASON = "mail for the postmaster is always taken"
 
 
@@ -175,9 +176,8 @@ class Policy:
                 return Ruling(address, names.OWN_DOMAIN)
         return self._by_permit(case, address, taken)
 
-    @staticmethod
     def _by_permit(
-        case: Case, address: Address, taken: dict[Permit, int]
+        self, case: Case, address: Address, taken: dict[Permit, int]
     ) -> Ruling | Decision:
         facts, used_up = case.facts, None
         for permit in case.usable:
@@ -187,6 +187,8 @@ class Policy:
             if permit.is_counted and so_far >= permit.room(facts.who, facts.usage):
                 used_up = used_up or permit
                 continue
+            if self.rules.relaying_closed:
+                return _closed(permit, facts)
             taken[permit] = so_far + 1
             return Ruling(address, permit.rule, permit.grant.name)
         if used_up is not None:
@@ -282,6 +284,13 @@ def _unknown(case: Case, domain: Domain, offered: Offered) -> Decision | None:
     rule, reply, words = _REFUSED_STANDINGS[standing]
     reason = f"<{address}>: {words.format(domain=own.name)}"
     return refused(rule, reply, reason, case.facts.reverse_path)
+
+
+def _closed(permit: Permit, facts: Facts) -> Decision:
+    """Refuse for now what a grant covers."""
+    reason = f"grant {permit.grant.name!r} covers it, but {_FLAW_FOUND}"
+    path = facts.reverse_path
+    return refused(names.RELAYING_CLOSED, replies.RELAYING_CLOSED, reason, path)
 
 
 def _reason(case: Case, rulings: list[Ruling], taken: dict[Permit, int]) -> str:

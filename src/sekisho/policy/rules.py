@@ -25,6 +25,7 @@ SPOOFED_SENDER: Final = "spoofed-sender"
 RELAY_DENIED: Final = "relay-denied"
 UNKNOWN_RECIPIENT: Final = "unknown-recipient"
 RECIPIENT_UNCHECKED: Final = "recipient-unchecked"
+RELAYING_CLOSED: Final = "relaying-closed"
 QUOTA: Final = "quota"
 HOPS: Final = "hops"
 AUTHOR_NOT_OWNED: Final = "author-not-owned"
@@ -50,6 +51,8 @@ RULES: Final[Mapping[str, str]] = {
     RELAY_DENIED: "The recipient is not ours, and no grant covers the case.",
     UNKNOWN_RECIPIENT: "The domain is ours, and there is no such recipient in it.",
     RECIPIENT_UNCHECKED: "The host that knows the recipients could not be asked.",
+    RELAYING_CLOSED: "A grant covers the case, but the service's audit of itself has "
+    "found a flaw, so nothing is relayed until it is mended.",
     QUOTA: "What the grant allows in an hour or a day is used up.",
     HOPS: "The message has been through too many hosts; it is looping.",
     AUTHOR_NOT_OWNED: "From or Sender names a mailbox that is not the client's.",

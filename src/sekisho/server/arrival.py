@@ -11,7 +11,12 @@ from sekisho.model.reply import Reply
 from sekisho.model.rules import IPAddress, TlsMode
 from sekisho.net.unix import peer_user
 from sekisho.server.client import Client
-from sekisho.server.services import ListenerContext, Services, client_address
+from sekisho.server.services import (
+    ListenerContext,
+    Services,
+    client_address,
+    is_one_of,
+)
 from sekisho.session.extensions import TlsState
 
 
@@ -37,6 +42,27 @@ def identify(
         return False
     known_as(client, client_address("127.0.0.1"))
     return client.user is not NOBODY
+
+
+def is_proxy(services: Services, listener: ListenerContext, client: Client) -> bool:
+    """Whether the peer may say for whom it speaks: a proxy, or our own audit."""
+    address = client.address
+    return is_one_of(address, listener.proxies) or address in services.auditors
+
+
+def spoken_for(services: Services, client: Client, source: IPAddress | None) -> bool:
+    """Note for whom the peer speaks; our own audit speaks for itself alone.
+
+    Returns:
+        Whether it may.
+
+    """
+    if source is None:
+        return True
+    if client.address in services.auditors and source != client.address:
+        return False
+    known_as(client, source)
+    return True
 
 
 def known_as(client: Client, address: IPAddress) -> None:

@@ -35,14 +35,15 @@ from sekisho.observe.events import SessionClosed, SessionOpened
 from sekisho.server.arrival import (
     has_spoken,
     identify,
-    known_as,
+    is_proxy,
     mechanisms,
     no_room,
+    spoken_for,
     tls_state,
 )
 from sekisho.server.client import Client
 from sekisho.server.reception import Reception
-from sekisho.server.services import ListenerContext, Services, is_one_of
+from sekisho.server.services import ListenerContext, Services
 from sekisho.server.tls_start import HANDSHAKE_SECONDS, TlsStart
 from sekisho.session.events import SessionEnded, TlsRequested
 from sekisho.session.server import ServerSession
@@ -107,7 +108,7 @@ class Connection(asyncio.Protocol):
             return
         if self._stage is Stage.PROXY:
             self._deadline = now + PROXY_SECONDS
-            if not is_one_of(self._client.address, self._listener.proxies):
+            if not is_proxy(self._services, self._listener, self._client):
                 # The header is a must here: who is no proxy has no business here.
                 self._close("not one of the listener's proxies")
             return
@@ -225,8 +226,10 @@ class Connection(asyncio.Protocol):
             case ProxyError(reason):
                 self._close(f"PROXY header: {reason}")
             case ProxyHeader():
-                if answer.source is not None:
-                    known_as(self._client, unmapped(answer.source))
+                source = answer.source and unmapped(answer.source)
+                if not spoken_for(self._services, self._client, source):
+                    self._close("the audit speaks for itself alone")
+                    return
                 rest = self._held[answer.consumed :]
                 self._held = b""
                 self._begin(early=rest)

@@ -69,7 +69,8 @@ class Services:
     """Everything that outlives a connection.
 
     Time-outs and what is counted by the hour in memory go by `ticks`, which nobody can
-    set; `clock` is for what is written down (unix seconds).
+    set; `clock` is for what is written down (unix seconds). From `auditors` the service
+    audits itself now: it may say PROXY there, for its own address and no other.
     """
 
     policy: Policy
@@ -90,6 +91,7 @@ class Services:
     tls: ServerTls | None = None
     shows_user: bool = False
     draining: bool = False
+    auditors: frozenset[IPAddress] = frozenset()
     buffered_bytes: int = 0
     bell: Bell = field(default_factory=Bell)
     ticks: Callable[[], float] = monotonic
