@@ -1,12 +1,14 @@
 """``sekisho lab``: on loopback alone, and telling how to audit it."""
 
 import os
+import shlex
 import signal
 import smtplib
 import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -67,3 +69,17 @@ def test_serves_a_flaw_or_its_twin_until_interrupted(patched: bool, code: int) -
                 assert taken["mailboxes"] == ["c@world.test"]
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize(("patched", "code"), [(False, 2), (True, 0)])
+def test_the_audit_that_it_prints_finds_the_flaw_and_clears_the_twin(
+    tmp_path: Path, sekisho: Command, patched: bool, code: int
+) -> None:
+    """With a canary: what would have been relayed is written where the audit looks."""
+    options = ["--maildir", str(tmp_path / "mail"), *(["--patched"] if patched else [])]
+    with lab("open-relay", *options) as (_, told):
+        words = shlex.split(told["audit"])
+        only = [part for probe in told["probes"] for part in ("--only", probe)]
+        ended = sekisho(*words[1:], *only, "--canary-seconds", "2", "--brief")
+        assert ended.code == code, ended
+    assert bool(list((tmp_path / "mail" / "new").iterdir())) is not patched

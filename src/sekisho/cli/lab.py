@@ -2,21 +2,26 @@
 
 import asyncio
 import signal
+import time
 from ipaddress import ip_address
+from pathlib import Path
 
 import click
 import msgspec
 
 from sekisho.app.control import Refusal
+from sekisho.audit.catalogue import PROBES
 from sekisho.audit.lab.flaw import Flaw
 from sekisho.audit.lab.flaws import FLAWS
-from sekisho.audit.lab.server import LabServer
+from sekisho.audit.lab.server import LabServer, is_foreign
 from sekisho.audit.lab.session import Delivered
 from sekisho.audit.lab.sound import PASSWORD, USER
+from sekisho.audit.probe import Need
 from sekisho.cli.options import json_option, print_json
 from sekisho.model.text import Language
 
 LOOPBACK = "127.0.0.1"
+CANARY = "watch@canary.test"
 _LANGUAGES = [language.value for language in Language]
 
 
@@ -36,10 +41,23 @@ _LANGUAGES = [language.value for language in Language]
     default=0,
     help="where to listen; any free port if not given",
 )
+@click.option(
+    "--maildir",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="write there what would have been relayed, for the audit's --canary-maildir",
+)
 @click.option("--lang", type=click.Choice(_LANGUAGES), default="en", help="of titles")
 @json_option
-def lab_command(
-    flaw: str, patched: bool, address: str, port: int, lang: str, as_json: bool
+def lab_command(  # noqa: PLR0913 - one parameter an option
+    *,
+    flaw: str,
+    patched: bool,
+    address: str,
+    port: int,
+    maildir: Path | None,
+    lang: str,
+    as_json: bool,
 ) -> None:
     """Serve one flaw on this machine alone, until Ctrl-C; or list all flaws.
 
@@ -51,7 +69,11 @@ def lab_command(
         return
     _require_loopback(address)
     row = _named(flaw)
-    asyncio.run(_serve(row, patched, address, port, _Teller(row, language, as_json)))
+    if maildir is not None:
+        for name in ("tmp", "new", "cur"):
+            (maildir / name).mkdir(parents=True, exist_ok=True)
+    teller = _Teller(row, language, maildir, as_json)
+    asyncio.run(_serve(row, patched, address, port, teller))
 
 
 def _list(language: Language, as_json: bool) -> None:
@@ -95,15 +117,19 @@ def _named(name: str) -> Flaw:
 class _Teller:
     """Says what happens, for people or as JSON lines."""
 
-    def __init__(self, flaw: Flaw, language: Language, as_json: bool) -> None:
+    def __init__(
+        self, flaw: Flaw, language: Language, maildir: Path | None, as_json: bool
+    ) -> None:
         self._flaw = flaw
+        self._maildir = maildir
+        self._count = 0
         self._title = flaw.title.said_in(language)
         self._as_json = as_json
 
     def listening(self, address: str, port: int, patched: bool) -> None:
         """Say where it listens, and how to audit it."""
         host = f"[{address}]" if ":" in address else address
-        audit = f"sekisho audit {host}:{port}"
+        audit = f"sekisho audit {host}:{port}{self._options()}"
         if self._as_json:
             self._line(
                 event="listening",
@@ -126,8 +152,27 @@ class _Teller:
         click.echo(f"account:   {USER.decode()}, password {PASSWORD.decode()}")
         click.echo("Ctrl-C ends it")
 
+    def _options(self) -> str:
+        """Give what the audit has to be given for the probes that find this flaw."""
+        needs = {
+            need
+            for probe in PROBES
+            if probe.id in self._flaw.probes
+            for need in probe.needs
+        }
+        options = " --user user --password-file FILE" if Need.ACCOUNT in needs else ""
+        options += " --stress" if Need.STRESS in needs else ""
+        if self._maildir is not None:
+            options += f" --canary {CANARY} --canary-maildir {self._maildir}"
+        return options
+
     def took(self, message: Delivered) -> None:
         """Say whereto a message would have gone."""
+        if self._maildir is not None and is_foreign(message):
+            self._count += 1
+            name = f"{time.time_ns()}.{self._count}.lab"
+            (self._maildir / "tmp" / name).write_bytes(message.content)
+            (self._maildir / "tmp" / name).rename(self._maildir / "new" / name)
         to = [
             mailbox.decode("ascii", "backslashreplace") for mailbox in message.mailboxes
         ]

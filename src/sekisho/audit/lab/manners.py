@@ -67,6 +67,7 @@ class Manners:
         max_errors: Refusals in one session.
         max_failed_logins: In one session.
         max_sessions: At once.
+        frees_sessions: Whether one that is over counts no more.
         idle_seconds: For one piece of a line or of content.
         command_seconds: For a whole line.
 
@@ -107,6 +108,7 @@ class Manners:
     max_errors: int = 20
     max_failed_logins: int = 5
     max_sessions: int = 100
+    frees_sessions: bool = True
     idle_seconds: float = 30.0
     command_seconds: float = 60.0
 

@@ -100,11 +100,11 @@ class LabServer:
         """Give what arrived for the foreign mailbox with the token in it."""
         if not await self.arrived(token):
             return None
-        found = [each for each in self.delivered if _for_foreign(each, token.encode())]
+        found = [each for each in self.delivered if is_foreign(each, token.encode())]
         return found[-1].content
 
     def _has(self, token: bytes) -> bool:
-        return any(_for_foreign(message, token) for message in self.delivered)
+        return any(is_foreign(message, token) for message in self.delivered)
 
     async def _deliver(self, message: Delivered) -> None:
         async with self._came:
@@ -123,7 +123,8 @@ class LabServer:
                     continue
                 task = asyncio.create_task(self._serve(client, str(peer[0])))
                 self._sessions.add(task)
-                task.add_done_callback(self._sessions.discard)
+                if self._manners.frees_sessions:
+                    task.add_done_callback(self._sessions.discard)
 
     async def _serve(self, client: socket.socket, peer: str) -> None:
         door = Door(client)
@@ -140,7 +141,8 @@ class LabServer:
             door.close()
 
 
-def _for_foreign(message: Delivered, token: bytes) -> bool:
+def is_foreign(message: Delivered, token: bytes = b"") -> bool:
+    """Whether a mailbox elsewhere, with the token in it, would have got the message."""
     return any(
         token in mailbox
         and b"@" in mailbox
