@@ -25,5 +25,6 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load_probes, "SLOW_GAP_SECONDS", 0.05)
     monkeypatch.setattr(load_probes, "ABORTED", 20)
     monkeypatch.setattr(load_probes, "CONNECTIONS", 110)
+    monkeypatch.setattr(load_probes, "RECOVERY_SECONDS", 0.05)
     for module in (counting, smuggling_probes, chunking_probes):
         monkeypatch.setattr(module, "QUIET_SECONDS", 0.2)

@@ -154,11 +154,13 @@ _ROWS = (
     ),
     LoadRow(
         id="DOS-008",
-        title=Text(
-            "Connections of one address have no bound", "1 アドレスの同時接続数が無制限"
+        title=Text("Many connections wear it out", "多数の接続で停止"),
+        severity=Severity.MEDIUM,
+        wire=("200 connections at once", "all closed", "EHLO on a new one"),
+        safe=Text(
+            "421 4.7.0 to one too many, or takes them all; goes on afterwards.",
+            "超過分に 421 4.7.0 を返すか、すべて受理し、その後もサービスを継続する。",
         ),
-        wire=("200 connections at once",),
-        safe=Text("421 4.7.0 to one too many.", "超過分に 421 4.7.0 を返す。"),
         advice=Text(
             "Bound the connections of one address. Postfix: "
             "smtpd_client_connection_count_limit; Exim: smtp_accept_max_per_host.",

@@ -123,10 +123,10 @@ LOAD_FLAWS: tuple[Flaw, ...] = (
         manners=replace(SOUND, command_seconds=float(_HUGE)),
     ),
     Flaw(
-        name="unbounded-connections",
-        title=Text("Takes any number of connections", "同時接続数が無制限"),
+        name="connections-never-freed",
+        title=Text("Counts connections that are gone", "切断済みの接続を数え続ける"),
         probes=("DOS-008",),
-        manners=replace(SOUND, max_sessions=1000),
+        manners=replace(SOUND, frees_sessions=False),
     ),
     Flaw(
         name="breaks-at-fields",
