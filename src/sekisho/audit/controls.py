@@ -22,6 +22,7 @@ from sekisho.model.text import Text
 
 SIGNED_IN = 235
 AUTH_WANTED = 530
+PASSWORD_MECHANISMS = frozenset({"PLAIN", "LOGIN"})
 TRIES = 3
 SECONDS_BETWEEN_TRIES = 1.0
 """A server that counts connections needs a moment to see that ours are closed."""
@@ -49,6 +50,8 @@ class Control:
 ANSWERS_WHAT = Text("the server answers", "サーバーの応答")
 RECIPIENT_WHAT = Text("a local recipient is taken", "ローカル宛先の受理")
 SIGN_IN_WHAT = Text("good credentials sign in", "正しい資格情報でのサインイン")
+NOT_HERE = Text("it cannot be asked at this port", "このポートでは実施不能")
+"""No failure: a submission port wants sign-in first, a port for servers offers none."""
 NO_CONTROL = Text(
     "no positive control could be run (name a local recipient with --domain and "
     "--known-user, or an account with --user): refusals prove less, as this server "
@@ -71,6 +74,8 @@ async def _recipient(visit: Visit) -> Text | None:
         lines = ("MAIL FROM:<spamtest@{X}>", f"RCPT TO:<{local}@{{D}}>")
         for line in lines:
             reply = await conversation.say(visit.text(line))
+            if reply.code == AUTH_WANTED:
+                return NOT_HERE
             if not _well(reply):
                 return _said(visit.text(line), reply)
         await conversation.say("RSET")
@@ -83,6 +88,8 @@ async def _sign_in(visit: Visit) -> Text | None:
     if account is None:
         return None
     async with visit.ready() as conversation:
+        if not conversation.offers.mechanisms & PASSWORD_MECHANISMS:
+            return NOT_HERE
         reply = await sign_in(conversation, account)
         if reply.code == SIGNED_IN:
             await conversation.quit()
@@ -161,11 +168,11 @@ class Controls:
         self.good = [ANSWERS]
         notes: list[Text] = []
         names, why = await self._local(wanted, names)
-        if why is not None:
+        if why not in (None, NOT_HERE):
             notes.append(_refused(RECIPIENT, why))
         if account is not None and budget.holds(1):
             why = await self._first(SIGN_IN, names)
-            if why is not None:
+            if why not in (None, NOT_HERE):
                 budget.spend()
                 notes.append(_refused(SIGN_IN, why))
         if self.good == [ANSWERS] and not notes:
@@ -219,7 +226,8 @@ async def _asked(control: Control, visit: Visit) -> Text | None:
         return told(error)
 
 
-def _refused(control: Control, why: Text) -> Text:
+def _refused(control: Control, why: Text | None) -> Text:
+    why = why or NOT_HERE
     return Text(
         f"a positive control failed ({control.what.en}): {why.en}; refusals prove "
         "little, as this server may refuse us everything",

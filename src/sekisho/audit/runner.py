@@ -13,6 +13,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -31,7 +32,7 @@ from sekisho.audit.results import Port, Result
 from sekisho.audit.target import Target
 from sekisho.audit.transcript import Transcript
 from sekisho.audit.vantage import vantage
-from sekisho.audit.verdicts import Judgement, Verdict, flawed
+from sekisho.audit.verdicts import Judgement, Verdict, flawed, not_applicable
 from sekisho.audit.visit import Account, Names, Visit
 from sekisho.model.text import Text
 
@@ -145,6 +146,7 @@ class PortAudit:
         self._fingerprint: Fingerprint | None = None
         self._names = names_for(terms.wanted, host=target.host, account=terms.account)
         self._asked: list[_Asked] = []
+        self._offers_auth = True
         self._confirmed = 0
         self._sure = True
         self._vantage = vantage(target, terms.claimed)
@@ -190,6 +192,12 @@ class PortAudit:
                 ehlo=reply,
                 account=self._terms.account,
             )
+            mechanisms = conversation.offers.mechanisms
+            with suppress(HindranceError):
+                if "STARTTLS" in conversation.offers.keywords:
+                    await conversation.start_tls()
+                    await conversation.ehlo()
+            self._offers_auth = bool(mechanisms | conversation.offers.mechanisms)
             await conversation.quit()
 
     async def _run_groups(self, controls: Controls) -> None:
@@ -252,6 +260,8 @@ class PortAudit:
     ) -> tuple[Judgement, tuple[Text, ...]]:
         if not self._budget.holds(probe.attempts):
             return hindered(spent_text(self._budget.limit)), ()
+        if _wants_sign_in(probe) and not self._offers_auth:
+            return _NO_AUTH, ()
         visit = self._visit(token, transcript, account=Need.ACCOUNT in probe.needs)
         limit = self._limit(probe)
         try:
@@ -321,6 +331,13 @@ _AGAIN_WELL = Text(
     "the controls failed before this, and went well again only after it",
     "この検査の前に対照が失敗しており、成功に戻ったのは検査の後",
 )
+
+
+_NO_AUTH = not_applicable("AUTH is not offered here", "AUTH の提供なし")
+
+
+def _wants_sign_in(probe: Probe) -> bool:
+    return probe.group is Group.AUTHENTICATION and Need.ACCOUNT in probe.needs
 
 
 def _is_alone(probe: Probe) -> bool:
