@@ -8,7 +8,7 @@ import pytest
 
 from auth.support import CONTEXT, NAME, Clock, plain
 from replacing import replace
-from sekisho.auth.account import AccountError
+from sekisho.auth.account import Account, AccountError
 from sekisho.auth.accounts import AccountStore, NewAccount
 from sekisho.auth.app_passwords import (
     MAX_APP_PASSWORDS,
@@ -191,3 +191,28 @@ def test_an_account_that_is_removed_takes_them_along(store: AccountStore) -> Non
     again = store.add(NewAccount(NAME, "correct horse battery"))
     assert again.app_passwords == ()
     assert password not in repr(again)
+
+
+def test_each_password_and_each_key_has_a_digest_of_its_own() -> None:
+    password = random_app_password()
+    digest = digest_of(b"key", password)
+    assert digest == digest_of(b"key", password.replace("-", " "))
+    for key, other in (
+        (b"key", random_app_password()),
+        (b"key", password[:-1]),
+        (b"key", password.swapcase()),
+        (b"key", ""),
+        (b"another", password),
+    ):
+        assert digest_of(key, other) != digest
+
+
+def test_what_an_app_password_may_is_kept_as_it_was_said(store: AccountStore) -> None:
+    texts = tuple(f"192.0.2.{number}/32" for number in range(MAX_NETWORKS))
+    store.set_addresses(NAME, ["a@own.test", "b@own.test"])
+    made(store, addresses=("a@own.test", "b@own.test"), networks=texts)
+    account = store.find(NAME)
+    assert isinstance(account, Account)
+    (kept,) = account.app_passwords
+    assert list(map(str, kept.addresses)) == ["a@own.test", "b@own.test"]
+    assert list(map(str, kept.networks)) == list(texts)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from auth.support import CONTEXT, NAME, Clock, add_alice
 from peers.authority import ANY, CLIENT, DAY, SERVER, ClientAuthority, ClientCertificate
@@ -229,3 +230,49 @@ def test_lives_are_bounded_and_the_oldest_goes() -> None:
     assert lives.find(lives.generation(b"1"), 5.0) is None
     assert lives.of(replace(first, account="b"), 5.0) is None
     assert lives.of(first, 10.0) is None
+
+
+@pytest.mark.asyncio
+async def test_a_certificate_counts_from_its_beginning_to_its_end(
+    clock: Clock, authority: ClientAuthority
+) -> None:
+    shown = authority.issue("scanner")
+    read = x509.load_der_x509_certificate(shown.der)
+    keeper = keeper_of(clock, "common_name", {"scanner": SCANNER})
+    begins = read.not_valid_before_utc.timestamp()
+    ends = read.not_valid_after_utc.timestamp()
+    for now, counts in (
+        (begins - 1, False),
+        (begins, True),
+        (ends - 1, True),
+        (ends, False),
+        (ends + 1, False),
+    ):
+        clock.now = now
+        assert isinstance(await show(keeper, shown), Verified) == counts
+
+
+@pytest.mark.asyncio
+async def test_each_certificate_of_an_account_ends_by_itself(
+    clock: Clock, authority: ClientAuthority
+) -> None:
+    listed = {"scanner": SCANNER}
+    keeper = keeper_of(clock, "common_name", listed)
+    short = await show(keeper, authority.issue("scanner", ends=DAY))
+    long = await show(keeper, authority.issue("scanner", ends=3 * DAY))
+    assert isinstance(short, Verified)
+    assert isinstance(long, Verified)
+    clock.move(2 * DAY.total_seconds())
+    assert not keeper.is_current(short.identity)
+    assert keeper.is_current(long.identity)
+
+
+@pytest.mark.asyncio
+async def test_an_account_that_is_called_as_a_fingerprint_is_not_its_owner(
+    clock: Clock, authority: ClientAuthority, store: AccountStore
+) -> None:
+    shown = authority.issue("scanner")
+    add_alice(store, name=shown.fingerprint)
+    keeper = keeper_of(clock, "fingerprint", {}, store)
+    for account in ("", shown.fingerprint):
+        assert isinstance(await show(keeper, shown, account), Rejected)

@@ -127,3 +127,12 @@ async def test_the_password_of_an_imported_account_opens_no_other(
     own = await keeper.begin("PLAIN", CONTEXT).step(plain())
     assert isinstance(own, Verified)
     assert own.identity.account == NAME
+
+
+@pytest.mark.parametrize("scheme", ["sha256_crypt", "sha512_crypt", "pbkdf2_sha256"])
+def test_other_kinds_read_long_passwords_whole(scheme: str) -> None:
+    begins = "x" * 100
+    kept: str = getattr(_SCHEMES, scheme).using(rounds=1000).hash(begins + "y")
+    assert check_foreign(kept, begins + "y") is PasswordCheck.RIGHT
+    for other in (begins, begins + "z", begins + "yy"):
+        assert check_foreign(kept, other) is PasswordCheck.WRONG

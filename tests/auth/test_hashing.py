@@ -5,9 +5,11 @@ import threading
 import time
 
 import pytest
+from argon2 import PasswordHasher
 
+from auth.support import PASSWORD, QUICK
 from sekisho.auth.authenticator import AuthUnavailableError
-from sekisho.auth.hashing import HashingPool, expected
+from sekisho.auth.hashing import HashingPool, PasswordCheck, expected
 
 
 def _burn(seconds: float) -> float:
@@ -63,4 +65,28 @@ async def test_who_is_expected_waits_behind_no_stranger() -> None:
     finally:
         gate.set()
         await asyncio.gather(*guesses)
+        pool.close()
+
+
+@pytest.mark.parametrize("said", [False, None, 1, "yes"])
+def test_only_a_clear_yes_is_right(
+    monkeypatch: pytest.MonkeyPatch, said: object
+) -> None:
+    kept = QUICK.hash(PASSWORD)
+    assert QUICK.check(kept, PASSWORD) is PasswordCheck.RIGHT
+    assert QUICK.check(kept, "another") is PasswordCheck.WRONG
+
+    def verify(*_given: object) -> object:
+        return said
+
+    monkeypatch.setattr(PasswordHasher, "verify", verify)
+    assert QUICK.check(kept, PASSWORD) is PasswordCheck.WRONG
+
+
+@pytest.mark.asyncio
+async def test_a_pool_gives_what_was_called_by_name() -> None:
+    pool = HashingPool()
+    try:
+        assert await pool.run(int, "11", base=2) == 3
+    finally:
         pool.close()

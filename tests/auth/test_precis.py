@@ -128,3 +128,8 @@ def test_preparing_twice_changes_nothing(text: str) -> None:
             continue
         assert prepare(prepared) == prepared
         assert prepared.isprintable()
+
+
+@pytest.mark.parametrize("name", ["é!", "é~", "éz_", "é[", "é^{|}"])
+def test_all_signs_of_ascii_stand_beside_others(name: str) -> None:
+    assert prepare_name(name) == name

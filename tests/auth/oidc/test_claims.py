@@ -16,7 +16,7 @@ from sekisho.model.address import AddressPattern
 
 NOW = 1_800_000_000.0
 LATEST = NOW + LEEWAY_SECONDS
-NO_TIMES = (
+NO_TIMES: tuple[object, ...] = (
     None,
     True,
     "2099-01-01",
