@@ -33,7 +33,7 @@ _PRIORITIES = """
 | code | of which verdicts |
 | --- | --- |
 | P1 | affected |
-| P2 | mitigated against the internet only; unknown, if the service is there by default |
+| P2 | mitigated against the internet only; unknown, if it is there by default |
 | P3 | mitigated against everybody; any other unknown |
 | P4 | not affected by how it is set up: judge again when that changes |
 | none | fixed; not affected by what it is |
