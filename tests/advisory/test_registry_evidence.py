@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from advisory.exporting import (
     CONTROL,
@@ -15,6 +17,7 @@ from advisory.exporting import (
 )
 from sekisho.advisory.evidence import Evidence, take_evidence
 from sekisho.advisory.export_file import read_export
+from sekisho.advisory.joining import host_of
 
 WINDOWS = SOFTWARE + "\\Windows NT\\CurrentVersion"
 SERVICES = CONTROL + "\\Services"
@@ -84,6 +87,7 @@ CASES: list[tuple[dict[str, dict[str, Value] | None], str, object]] = [
     ({WINDOWS: {"CSDVersion": "Service Pack 3, RC 1"}}, "os.service_pack", 2),
     ({WINDOWS: {"CSDVersion": 2}}, "os.service_pack", 2),
     ({WINDOWS: {"CurrentVersion": "4.0"}}, "os.product", "Windows NT 4.0"),
+    ({WINDOWS: {"CurrentVersion": "4.0"}}, "os.edition", "Server"),
     ({WINDOWS: {"CurrentVersion": "3.51"}}, "os.product", "Windows NT 3.51"),
     (
         {WINDOWS: {"CurrentVersion": "5.1", "ProductName": "Microsoft Windows XP"}},
@@ -218,6 +222,16 @@ def test_updates_of_nt_are_taken_from_what_can_be_uninstalled() -> None:
 
 def test_a_host_without_a_name_is_called_as_its_file() -> None:
     assert taken({CONTROL + "\\Control\\ComputerName": None}).host["id"] == "f"
+
+
+_KEYS = windows_2000()
+
+
+@given(st.sets(st.sampled_from(sorted(_KEYS))))
+def test_a_fragment_shows_nothing_that_the_whole_does_not(kept: set[str]) -> None:
+    fragment = {path: values for path, values in _KEYS.items() if path in kept}
+    part = host_of(take_evidence(read_export(export(fragment)), "WEB-01"))
+    assert part.facts.items() <= host_of(taken()).facts.items()
 
 
 def test_an_empty_export_proves_nothing() -> None:

@@ -163,11 +163,12 @@ def _take_edition(registry: Registry, controls: str, taken: Evidence) -> None:
         return
     kind = (key.text("ProductType") or "").casefold()
     suites = [one.casefold() for one in key.texts("ProductSuite") or ()]
-    is_2000 = taken.host.get("os", {}).get("product") == "Windows 2000"
+    product = taken.host.get("os", {}).get("product")
+    is_2000 = product == "Windows 2000"
     if kind == "winnt" and is_2000:
         taken.put("os.edition", "Professional")
-    if kind in {"servernt", "lanmannt"}:
-        found = (edition for suite, edition in _SUITES if suite in suites)
+    if kind in {"servernt", "lanmannt"} and product is not None:
+        found = (one for suite, one in _SUITES if is_2000 and suite in suites)
         taken.put("os.edition", next(found, "Server"))
 
 
