@@ -162,6 +162,9 @@ def test_an_advisory_is_exported_to_a_folder_a_file_or_standard_output(
     assert sekisho("advisory", "export", "MS01-037", "-o", tmp_path).code == 0
     file = tmp_path / "sekisho-ms01-037.json"
     assert file.read_text("utf-8") == printed.out
+    new = f"{tmp_path}/new/folder/"
+    assert sekisho("advisory", "export", "MS01-037", "-o", new).code == 0
+    assert (tmp_path / "new" / "folder" / file.name).exists()
     named = tmp_path / "x.json"
     arguments = ("--lang", "ja", "--publisher", "E", "--namespace", "https://e.example")
     assert sekisho("advisory", "export", "MS01-037", *arguments, "-o", named).code == 0

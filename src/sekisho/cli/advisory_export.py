@@ -52,6 +52,8 @@ def export_command(
         sys.stdout.buffer.write(octets)
         return
     path = Path(output)
+    if output.endswith("/"):
+        path.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
         path /= csaf_file_name(bulletin, language)
     path.write_bytes(octets)
