@@ -2,6 +2,7 @@
 
 import copy
 import json
+from functools import cache
 from typing import Any
 
 from sekisho.advisory.inventory import Host, read_inventory
@@ -67,6 +68,12 @@ def hosts_of(described: Any) -> list[Host]:
 
 def answer_for(described: dict[str, Any], advisory: str = "MS01-037") -> Answer:
     """Judge one host."""
+    return judge_of(advisory).judge(hosts_of(described)[0])
+
+
+@cache
+def judge_of(advisory: str) -> Judge:
+    """Make ready one advisory."""
     bulletin = find(advisory)
     assert bulletin is not None
-    return Judge(bulletin).judge(hosts_of(described)[0])
+    return Judge(bulletin)

@@ -41,6 +41,8 @@ _ANSWERS = Text("{count} answers", "判定 {count} 件")
 
 def columns(text: str) -> int:
     """Count the columns that a text takes in a terminal."""
+    if text.isascii():
+        return len(text)
     return sum(
         0 if combining(one) else 2 if east_asian_width(one) in "WF" else 1
         for one in text
