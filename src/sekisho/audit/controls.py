@@ -12,7 +12,7 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
-from sekisho.audit.budget import Budget
+from sekisho.audit.budget import Budget, spent_text
 from sekisho.audit.conversation import Conversation, HindranceError
 from sekisho.audit.hindrances import told
 from sekisho.audit.names import Wanted
@@ -148,15 +148,17 @@ class Controls:
 
     Attributes:
         opened: Makes a visit; the account is in it where there is one.
+        budget: The host's; a sign-in that fails takes of it.
         good: What went well last.
 
     """
 
     opened: Opened
+    budget: Budget
     good: list[Control] = field(default_factory=list[Control])
 
     async def begin(
-        self, wanted: Wanted, names: Names, account: Account | None, budget: Budget
+        self, wanted: Wanted, names: Names, account: Account | None
     ) -> tuple[Names, tuple[Text, ...]]:
         """Run all that can be run for the first time.
 
@@ -170,10 +172,10 @@ class Controls:
         names, why = await self._local(wanted, names)
         if why not in (None, NOT_HERE):
             notes.append(_refused(RECIPIENT, why))
-        if account is not None and budget.holds(1):
+        if account is not None and self.budget.holds(1):
             why = await self._first(SIGN_IN, names)
             if why not in (None, NOT_HERE):
-                budget.spend()
+                self.budget.spend()
                 notes.append(_refused(SIGN_IN, why))
         if self.good == [ANSWERS] and not notes:
             notes.append(NO_CONTROL)
@@ -205,18 +207,32 @@ class Controls:
         """Ask all that went well before; give the first that fails.
 
         One that fails is tried again after a moment; a sign-in is not, for it might
-        lock the account.
+        lock the account, nor is it asked at all once the budget is spent.
         """
         for control in self.good:
-            tries = 1 if control is SIGN_IN else TRIES
-            for left in reversed(range(tries)):
-                why = await _asked(control, self._visit())
-                if why is None:
-                    break
-                if not left:
-                    return Failure(control, why)
-                await asyncio.sleep(SECONDS_BETWEEN_TRIES)
+            why = (
+                await self._signed_in()
+                if control is SIGN_IN
+                else await self._tried(control)
+            )
+            if why is not None:
+                return Failure(control, why)
         return None
+
+    async def _tried(self, control: Control) -> Text | None:
+        for _ in range(TRIES - 1):
+            if await _asked(control, self._visit()) is None:
+                return None
+            await asyncio.sleep(SECONDS_BETWEEN_TRIES)
+        return await _asked(control, self._visit())
+
+    async def _signed_in(self) -> Text | None:
+        if not self.budget.holds(1):
+            return spent_text(self.budget.limit)
+        why = await _asked(SIGN_IN, self._visit())
+        if why is not None:
+            self.budget.spend()
+        return why
 
 
 async def _asked(control: Control, visit: Visit) -> Text | None:

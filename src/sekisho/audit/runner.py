@@ -6,7 +6,9 @@ fails, all since the last good one is undecided, except what was proved: a 235 f
 wrong credentials stays one, whoever is banned afterwards. A server that answers no
 more is left alone; what was not asked then is undecided too.
 
-Authentication comes late and alone, as it is what servers ban for; loads come last.
+Authentication comes late, as it is what servers ban for, and loads come last. What
+signs in or guesses is asked one by one, each with the controls after it, so that a
+lockout costs no more than one probe's answer.
 """
 
 import asyncio
@@ -49,8 +51,8 @@ ORDER = (
     Group.CHUNKING,
     Group.STARTTLS,
     Group.INJECTION,
-    Group.AUTHENTICATION,
     Group.LOAD,
+    Group.AUTHENTICATION,
 )
 _FOUND = (Verdict.FLAWED, Verdict.SUSPECT)
 _OPTIONS = {
@@ -172,9 +174,10 @@ class PortAudit:
         except HindranceError as error:
             self._notes.append(told(error))
             return
-        controls = Controls(partial(self._visit, secrets.token_hex(6), account=True))
+        opened = partial(self._visit, secrets.token_hex(6), account=True)
+        controls = Controls(opened, self._budget)
         self._names, notes = await controls.begin(
-            self._terms.wanted, self._names, self._terms.account, self._budget
+            self._terms.wanted, self._names, self._terms.account
         )
         self._notes += notes
         self._notes += filter(None, [self._vantage, self._terms.left_out])
@@ -202,23 +205,18 @@ class PortAudit:
 
     async def _run_groups(self, controls: Controls) -> None:
         gone: Failure | None = None
-        for group in ORDER:
-            probes = [one for one in self._terms.runnable if one.group is group]
-            if not probes:
-                continue
+        for batch in batches(self._terms.runnable):
             if gone is not None:
-                self._not_asked(probes, gone)
+                self._not_asked(batch, gone)
                 continue
-            await self._run_group(probes)
+            await self._run_batch(batch)
             failure = await controls.again()
             self._settle(failure)
             gone = failure if failure and failure.control.essential else None
         self._confirmed = len(self._asked)
 
-    # --- one group
-
-    async def _run_group(self, probes: list[Probe]) -> None:
-        """Run what may be run at once, then the rest one by one."""
+    async def _run_batch(self, probes: list[Probe]) -> None:
+        """Run some at once; the results stand in the order of the rows."""
         begun = len(self._asked)
         turns = asyncio.Semaphore(self._terms.at_once)
 
@@ -226,13 +224,9 @@ class PortAudit:
             async with turns:
                 await self._run(probe)
 
-        alone = [one for one in probes if _is_alone(one)]
         async with asyncio.TaskGroup() as tasks:
             for probe in probes:
-                if probe not in alone:
-                    tasks.create_task(one(probe))
-        for probe in alone:
-            await self._run(probe)
+                tasks.create_task(one(probe))
         order = {probe.id: n for n, probe in enumerate(probes)}
         self._asked[begun:] = sorted(
             self._asked[begun:], key=lambda asked: order[asked.result.probe.id]
@@ -340,9 +334,21 @@ def _wants_sign_in(probe: Probe) -> bool:
     return probe.group is Group.AUTHENTICATION and Need.ACCOUNT in probe.needs
 
 
-def _is_alone(probe: Probe) -> bool:
-    load = probe.group is Group.LOAD or Need.STRESS in probe.needs
-    return load or probe.attempts > 0
+def batches(probes: tuple[Probe, ...]) -> list[list[Probe]]:
+    """Part probes into what is run before the controls are asked again.
+
+    By group, those that may be run beside one another; then one by one who signs in,
+    who guesses, and at the very end what is a load.
+    """
+    stress = [one for one in probes if Need.STRESS in one.needs]
+    signs = [one for one in probes if _wants_sign_in(one) and one not in stress]
+    guesses = [one for one in probes if one.attempts and one not in [*stress, *signs]]
+    alone = [*signs, *guesses, *stress]
+    together = (
+        [one for one in probes if one.group is group and one not in alone]
+        for group in ORDER
+    )
+    return [*filter(None, together), *([one] for one in alone)]
 
 
 def _went_wrong(error: Exception) -> tuple[Judgement, tuple[Text, ...]]:
