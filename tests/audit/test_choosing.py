@@ -189,3 +189,15 @@ def test_a_host_that_is_not_here_is_paced() -> None:
 
     assert asyncio.run(knocks("192.0.2.1")) >= 0.14
     assert asyncio.run(knocks("127.0.0.1", "::1")) < 0.05
+
+
+def test_who_signs_in_with_an_address_has_one_at_sign() -> None:
+    account = Account("ann@own.test", "secret")
+    names = names_for(Wanted(), host="h.test", account=account)
+    target = Target(host="h.test", address="192.0.2.1", port=25)
+    visit = Visit(target=target, names=names, token="t0", account=account)
+    assert visit.text("{U}") == "ann@own.test"
+    assert visit.text("MAIL FROM:<{U}@{D}>") == "MAIL FROM:<ann@own.test>"
+    assert visit.text("<{U}%x@{D}>") == "<ann%x@own.test>"
+    visit.account = None
+    assert visit.text("<{U}@{D}>") == "<ann@own.test>"

@@ -102,15 +102,23 @@ class Visit:
         return f"{local}+{marked}" if local else marked
 
     def text(self, template: str) -> str:
-        """Fill the placeholders."""
+        """Fill the placeholders.
+
+        Where people sign in with an address, ``{U}`` alone is it, ``{U}@{D}`` as well,
+        and elsewhere ``{U}`` is its local part.
+        """
         names = self.names
+        user = self.account.user if self.account else names.known
+        if "@" in user and template != "{U}":
+            template = template.replace("{U}@{D}", user)
+            user = user.rpartition("@")[0]
         values = {
             "D": names.domain,
             "H": names.server,
             "IP": self.target.address,
             "X": names.foreign,
             "C": self.recipient,
-            "U": self.account.user if self.account else names.known,
+            "U": user,
             "N": names.unknown,
             "V": names.other,
         }
