@@ -205,7 +205,7 @@ _ROWS = (
     LoadRow(
         id="DOS-012",
         title=Text("SIZE is announced and not kept", "提示した SIZE の超過を許容"),
-        wire=("MAIL FROM:<{C}@{X}> SIZE=limit+1", "DATA", "limit+1 octets", "."),
+        wire=("MAIL FROM:<{C}@{X}> SIZE=limit+1", "DATA", "5/4 of the limit", "."),
         safe=Text(
             "552 5.3.4 at MAIL or after the data.",
             "MAIL または本文のあとに 552 5.3.4 で拒否する。",
