@@ -13,7 +13,7 @@ from sekisho.auth.account import Account, AccountError, random_password
 from sekisho.auth.accounts import AccountStore, NewAccount
 from sekisho.auth.hashing import PasswordCheck, is_hash
 from sekisho.auth.lockout import KNOWN_SECONDS, Success
-from sekisho.auth.scram import DEFAULT_ITERATIONS, MIN_ITERATIONS
+from sekisho.auth.scram import DEFAULT_ITERATIONS, MIN_ITERATIONS, derive_keys
 from sekisho.model.address import parse_address, parse_pattern
 from sekisho.model.identity import Identity, NotMine
 
@@ -312,3 +312,54 @@ def test_a_closed_store_verifies_nobody(path: Path, clock: Clock) -> None:
     store.close()
     with pytest.raises(apsw.Error):
         store.is_current(was)
+
+
+RIGHT = PasswordCheck.RIGHT
+WEAK = ("short", NAME, "Alice", "password123", "1234567890")
+
+
+@pytest.mark.parametrize("password", WEAK)
+def test_a_weak_password_is_set_at_an_operators_word_alone(
+    store: AccountStore, password: str
+) -> None:
+    for refused in (
+        lambda: store.set_password(NAME, password),
+        lambda: store.set_password(NAME, password, weak=False),
+        lambda: store.add(NewAccount(NAME.replace("example", "x"), password)),
+    )[: 2 if password == NAME else 3]:
+        with pytest.raises(AccountError):
+            refused()
+    assert store.hasher.check(found(store).password_hash, PASSWORD) is RIGHT
+    store.set_password(NAME, password, weak=True)
+    assert store.hasher.check(found(store).password_hash, password) is RIGHT
+    store.add(NewAccount("alice", password, weak=True))
+    kept = found(store, "alice").password_hash
+    assert store.hasher.check(kept, password) is RIGHT
+
+
+def test_without_scram_keys_there_are_none(store: AccountStore) -> None:
+    store.set_password(NAME, "another password", scram=False)
+    assert found(store).scram is None
+    store.add(NewAccount("bob", PASSWORD, scram=False))
+    assert found(store, "bob").scram is None
+
+
+def test_keys_for_sha_1_are_kept_where_they_are_asked_for(store: AccountStore) -> None:
+    for asked in (store.keeps_sha_1, True):
+        store.keeps_sha_1 = asked
+        store.set_password(NAME, "another password")
+        assert (found(store).scram_sha_1 is not None) == asked
+
+
+def test_a_hash_made_anew_is_of_the_password_that_was_shown(
+    store: AccountStore,
+) -> None:
+    before = found(store)
+    store.renew(before, "as it was shown")
+    after = found(store)
+    assert store.hasher.check(after.password_hash, "as it was shown") is RIGHT
+    assert store.hasher.check(after.password_hash, PASSWORD) is PasswordCheck.WRONG
+    assert after.scram is not None
+    assert before.scram is not None
+    salt, rounds = after.scram.salt, after.scram.iterations
+    assert derive_keys("as it was shown", salt, rounds) == after.scram
