@@ -186,3 +186,18 @@ def test_messages_go_to_the_administrator_alone(probe: Probe) -> None:
             assert PASSWORD.decode() not in said
 
     asyncio.run(run())
+
+
+def test_where_strangers_may_not_send_the_account_does(judge: Judge) -> None:
+    """As on a submission port; a stranger's question would stay open there."""
+    closed = replace(LF_DOT_LF.manners, wants_auth=True)
+
+    async def run() -> Judgement:
+        async with LabServer(closed) as server:
+            visit = visit_to(server, BY_ID["SMG-001"])
+            return await BY_ID["SMG-001"].run(replace(visit, account=ACCOUNT))
+
+    assert asyncio.run(run()).verdict is Verdict.FLAWED
+    with pytest.raises(NotTakenError, match="sender"):
+        judge(BY_ID["SMG-001"], closed)
+    assert BY_ID["SMG-001"].account_helps

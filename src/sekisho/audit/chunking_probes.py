@@ -237,6 +237,7 @@ CHUNKING: tuple[Probe, ...] = (
         references=("RFC 3030 2",),
         run=_chunk_holds_an_end,
         needs=_CANARY,
+        account_helps=True,
     ),
     Probe(
         id="BDT-002",
@@ -290,6 +291,7 @@ CHUNKING: tuple[Probe, ...] = (
         references=("RFC 3030 3",),
         run=_data_after_bdat,
         needs=_CANARY,
+        account_helps=True,
     ),
     Probe(
         id="BDT-005",
@@ -327,5 +329,6 @@ CHUNKING: tuple[Probe, ...] = (
         references=("RFC 3030 2",),
         run=_rset_between_chunks,
         needs=_CANARY,
+        account_helps=True,
     ),
 )

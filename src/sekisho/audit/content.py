@@ -5,19 +5,19 @@ delivered: to the local user whom the administrator named, or to the canary; to 
 else. The message says what it is, and from whom.
 """
 
-from base64 import b64encode
+from dataclasses import replace
 
+from sekisho.audit.controls import PASSWORD_MECHANISMS, SIGNED_IN, sign_in
 from sekisho.audit.conversation import Conversation
 from sekisho.audit.counting import positive
 from sekisho.audit.hindrances import KnownHindranceError
 from sekisho.audit.verdicts import Judgement, safe, undecided
-from sekisho.audit.visit import Account, Visit, spelled
+from sekisho.audit.visit import Visit, spelled
 from sekisho.model.reply import Reply
 from sekisho.model.text import Text
 
 END = b"\r\n.\r\n"
 GO_ON = 354
-SIGNED_IN = 235
 END_SECONDS = 60.0
 """After the end of data servers ask their filters; RFC 5321 allows ten minutes."""
 
@@ -43,14 +43,30 @@ def head(visit: Visit, *fields: bytes) -> bytes:
 async def begin(
     visit: Visit, conversation: Conversation, *, to_canary: bool = False
 ) -> None:
-    """Say MAIL and RCPT; sign in first where there is an account.
+    """Say MAIL and RCPT.
+
+    Where there is an account it signs in first for what goes to the canary, and else
+    only where strangers may not send mail.
 
     Raises:
         NotTakenError: Nobody of ours may be sent mail.
 
     """
-    if visit.account is not None:
-        await _sign_in(visit, conversation, visit.account)
+    if visit.account is None or to_canary:
+        await _sign_in(visit, conversation)
+        await _envelope(visit, conversation, to_canary=to_canary)
+        return
+    try:
+        await _envelope(replace(visit, account=None), conversation, to_canary=False)
+    except NotTakenError:
+        await conversation.say("RSET")
+        await _sign_in(visit, conversation)
+        await _envelope(visit, conversation, to_canary=False)
+
+
+async def _envelope(
+    visit: Visit, conversation: Conversation, *, to_canary: bool
+) -> None:
     reply = await conversation.say(f"MAIL FROM:<{_sender(visit)}>")
     if not positive(reply):
         raise NotTakenError("the sender was refused", "送信者を拒否", reply)
@@ -138,20 +154,12 @@ def _recipients(visit: Visit, *, to_canary: bool) -> list[str]:
     return [f"{known}@{visit.names.domain}", canary]
 
 
-async def _sign_in(visit: Visit, conversation: Conversation, account: Account) -> None:
-    mechanisms = conversation.offers.mechanisms
-    if not mechanisms & {"PLAIN", "LOGIN"}:
+async def _sign_in(visit: Visit, conversation: Conversation) -> None:
+    if visit.account is None:
         return
-    user, password = account.user.encode(), account.password.encode()
-    for secret in (password, b"\0" + user + b"\0" + password):
-        visit.transcript.hide(secret)
-    if "PLAIN" in mechanisms:
-        whole = b64encode(b"\0" + user + b"\0" + password)
-        reply = await conversation.say(b"AUTH PLAIN " + whole)
-    else:
-        await conversation.say("AUTH LOGIN")
-        await conversation.say(b64encode(user))
-        reply = await conversation.say(b64encode(password))
+    if not conversation.offers.mechanisms & PASSWORD_MECHANISMS:
+        return
+    reply = await sign_in(conversation, visit.account)
     if reply.code != SIGNED_IN:
         if visit.spent is not None:
             visit.spent()  # servers count what fails

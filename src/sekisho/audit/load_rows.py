@@ -46,6 +46,7 @@ class LoadRow:
             references=self.references,
             run=run,
             needs=self.needs,
+            account_helps=Need.CANARY in self.needs,
             attempts=1 if Need.ACCOUNT in self.needs else 0,
         )
 

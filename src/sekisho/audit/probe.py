@@ -53,6 +53,8 @@ class Probe:
         references: CVE numbers, RFC sections, bulletins.
         run: Carries it out.
         needs: What must have been given for it.
+        account_helps: Whether it signs in, where there is an account that is good and
+            strangers may not send mail.
         attempts: With a user and a password, so many count against the bound.
 
     """
@@ -67,4 +69,5 @@ class Probe:
     references: tuple[str, ...]
     run: Callable[[Visit], Awaitable[Judgement]]
     needs: frozenset[Need] = frozenset()
+    account_helps: bool = False
     attempts: int = 0

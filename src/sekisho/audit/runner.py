@@ -23,7 +23,7 @@ from sekisho.audit import canary as canaries
 from sekisho.audit.budget import Budget, spent_text
 from sekisho.audit.canary import Canary
 from sekisho.audit.catalogue import PROBES
-from sekisho.audit.controls import Controls, Failure
+from sekisho.audit.controls import SIGN_IN, Controls, Failure
 from sekisho.audit.conversation import HindranceError
 from sekisho.audit.fingerprint import Fingerprint, fingerprint
 from sekisho.audit.hindrances import hindered, told
@@ -149,6 +149,7 @@ class PortAudit:
         self._names = names_for(terms.wanted, host=target.host, account=terms.account)
         self._asked: list[_Asked] = []
         self._offers_auth = True
+        self._signs_in = False
         self._confirmed = 0
         self._sure = True
         self._vantage = vantage(target, terms.claimed)
@@ -179,6 +180,7 @@ class PortAudit:
         self._names, notes = await controls.begin(
             self._terms.wanted, self._names, self._terms.account
         )
+        self._signs_in = SIGN_IN in controls.good
         self._notes += notes
         self._notes += filter(None, [self._vantage, self._terms.left_out])
         await self._run_groups(controls)
@@ -256,7 +258,9 @@ class PortAudit:
             return hindered(spent_text(self._budget.limit)), ()
         if _wants_sign_in(probe) and not self._offers_auth:
             return _NO_AUTH, ()
-        visit = self._visit(token, transcript, account=Need.ACCOUNT in probe.needs)
+        signs_in = Need.ACCOUNT in probe.needs
+        signs_in |= probe.account_helps and self._signs_in
+        visit = self._visit(token, transcript, account=signs_in)
         limit = self._limit(probe)
         try:
             async with asyncio.timeout(limit):

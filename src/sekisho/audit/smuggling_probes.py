@@ -276,6 +276,7 @@ def _sequence(number: str, sequence: bytes) -> Probe:
         references=(*_CVES.get(number, ()), "RFC 5321 4.1.1.4", "RFC 5321 2.3.8"),
         run=partial(_ends_data, sequence=sequence),
         needs=_CANARY,
+        account_helps=True,
     )
 
 
@@ -297,6 +298,7 @@ SMUGGLING: tuple[Probe, ...] = (
         references=("RFC 5321 4.1.1.4", "RFC 5321 4.5.2"),
         run=_lookalikes,
         needs=_CANARY,
+        account_helps=True,
     ),
     Probe(
         id="SMG-020",
@@ -340,6 +342,7 @@ SMUGGLING: tuple[Probe, ...] = (
         references=("RFC 2920 3.1",),
         run=_does_not_wait,
         needs=_CANARY,
+        account_helps=True,
     ),
     Probe(
         id="SMG-022",
