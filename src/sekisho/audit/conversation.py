@@ -27,6 +27,7 @@ from sekisho.wire.reply_lines import ReplyReader, ReplySyntaxError
 CONNECT_SECONDS = 10.0
 REPLY_SECONDS = 10.0
 CLOSE_SECONDS = 0.2
+PARTING_SECONDS = 0.3
 READ_OCTETS = 65536
 
 
@@ -278,6 +279,14 @@ class Conversation:
         with suppress(HindranceError):
             await self.say("QUIT", seconds=2.0)
         await self.close()
+
+    async def part(self) -> None:
+        """Say QUIT and wait a moment; some servers count who just goes as there."""
+        if self._writer.is_closing():
+            return
+        with suppress(HindranceError):
+            await self.send(b"QUIT\r\n")
+            await self.ends(PARTING_SECONDS)
 
     async def close(self) -> None:
         """Close; no error is told, for all was said.

@@ -16,7 +16,6 @@ from sekisho.audit.relaying import (
     hand_over,
     is_taken,
     message,
-    parted,
     prove,
     worst,
 )
@@ -138,7 +137,7 @@ def _one_line(reply: Reply) -> Judgement:
 
 async def out_of_order(visit: Visit) -> Judgement:
     """RLY-041: RCPT before MAIL, and after a second MAIL in the server's name."""
-    async with parted(visit) as conversation:
+    async with visit.ready() as conversation:
         early = await conversation.say(visit.text(RCPT))
         if is_taken(early):
             return await prove(conversation, visit, f"RCPT first → {spelled(early)}")
@@ -172,7 +171,7 @@ async def _with_refused(
 
 async def data_after_refusals(visit: Visit) -> Judgement:
     """RLY-041: DATA though every recipient was refused."""
-    async with parted(visit) as conversation:
+    async with visit.ready() as conversation:
         judgement, _ = await _with_refused(conversation, visit)
         if judgement is not None:
             return judgement
@@ -206,7 +205,7 @@ async def _content_for_nobody(conversation: Conversation, visit: Visit) -> Judge
 
 async def bdat_after_refusals(visit: Visit) -> Judgement:
     """RLY-041: BDAT though every recipient was refused."""
-    async with parted(visit) as conversation:
+    async with visit.ready() as conversation:
         if "CHUNKING" not in conversation.offers.keywords:
             return not_applicable("CHUNKING is not offered", "CHUNKING の提供なし")
         judgement, _ = await _with_refused(conversation, visit)
@@ -230,31 +229,38 @@ async def bdat_after_refusals(visit: Visit) -> Judgement:
 
 async def mixed_recipients(visit: Visit) -> Judgement:
     """RLY-041: a refused recipient beside a good one; only with a canary."""
-    local = visit.text("{U}")
-    if not local or visit.arrived is None:
+    if not visit.text("{U}") or visit.arrived is None:
         return not_applicable("no local user is named", "既知の利用者の指定なし")
-    async with parted(visit) as conversation:
-        await conversation.say(visit.text(MAIL))
+    async with visit.ready() as conversation:
+        reply = await conversation.say(visit.text(MAIL))
+        if (meaning := at_mail(reply)) is not Meaning.TAKEN:
+            return _not_taken(reply, meaning)
         good = await conversation.say(visit.text("RCPT TO:<{U}@{D}>"))
         reply = await conversation.say(visit.text(RCPT))
-        hindered = at_rcpt(reply, plain=True) is Meaning.HINDERED
         final = await hand_over(conversation, visit)
-        for said in (good, final):
-            if hindered or not is_taken(said):
-                return _hindered(reply if hindered else said)
+        if not (is_taken(good) and is_taken(final)):
+            return _hindered(final if is_taken(good) else good)
         if await visit.arrived(visit.token):
             return flawed(
                 f"relayed with a local recipient beside it: {spelled(reply)}",
                 f"ローカル宛先と同時に指定すると中継: {spelled(reply)}",
             )
-        if is_taken(reply):
+        return _beside(reply)
+
+
+def _beside(reply: Reply) -> Judgement:
+    match at_rcpt(reply, plain=True):
+        case Meaning.TAKEN:
             return accepted(f"RCPT beside a local one → {spelled(reply)}")
-        return _refused("only the local recipient is served", reply, "宛先は拒否")
+        case Meaning.REFUSED:
+            return _refused("only the local recipient is served", reply, "宛先は拒否")
+        case Meaning.HINDERED:
+            return _hindered(reply)
 
 
 async def pipelined_batch(visit: Visit) -> Judgement:
     """RLY-042: MAIL, a foreign RCPT and DATA in one segment."""
-    async with parted(visit) as conversation:
+    async with visit.ready() as conversation:
         if "PIPELINING" not in conversation.offers.keywords:
             return not_applicable("PIPELINING is not offered", "PIPELINING の提供なし")
         await conversation.send(visit.text(f"{MAIL}\r\n{RCPT}\r\nDATA\r\n").encode())
@@ -291,7 +297,7 @@ async def old_verbs(visit: Visit) -> Judgement:
     for first in range(0, len(_OLD_VERBS), VERBS_PER_CONNECTION):
         verbs = _OLD_VERBS[first : first + VERBS_PER_CONNECTION]
         with suppress(ClosedError):
-            async with parted(visit) as conversation:
+            async with visit.ready() as conversation:
                 judgements += [
                     await _old_verb(conversation, visit, verb) for verb in verbs
                 ]
@@ -320,7 +326,7 @@ async def _old_verb(conversation: Conversation, visit: Visit, verb: str) -> Judg
 
 async def backscatter(visit: Visit) -> Judgement:
     """RLY-046: is a message for an unknown user taken, and returned to its sender?"""
-    async with parted(visit) as conversation:
+    async with visit.ready() as conversation:
         reply = await conversation.say(visit.text("MAIL FROM:<{C}@{X}>"))
         if (meaning := at_mail(reply)) is not Meaning.TAKEN:
             return _not_taken(reply, meaning)

@@ -4,11 +4,11 @@ Servers slow down or close after some refusals (Exim after three syntax errors, 
 from the tenth error on), so a connection is used for three forms and then left.
 """
 
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from sekisho.audit.conversation import ClosedError, Conversation, HindranceError
+from sekisho.audit.conversation import ClosedError, Conversation
 from sekisho.audit.refusals import Meaning, at_mail, at_rcpt
 from sekisho.audit.relay_forms import ENCODED_PLUS, STRANGER, Form, Whose
 from sekisho.audit.verdicts import (
@@ -25,7 +25,6 @@ from sekisho.model.reply import Reply
 
 FORMS_PER_CONNECTION = 3
 GO_ON = 354
-PARTING_SECONDS = 0.3
 _WORST_FIRST = (
     Verdict.FLAWED,
     Verdict.SUSPECT,
@@ -105,19 +104,6 @@ async def prove(conversation: Conversation, visit: Visit, said: str) -> Judgemen
     )
 
 
-@asynccontextmanager
-async def parted(visit: Visit) -> AsyncGenerator[Conversation]:
-    """Give a ready conversation, and say QUIT at its end.
-
-    Some servers count a client that just goes as there for a while.
-    """
-    async with visit.ready() as conversation:
-        yield conversation
-        with suppress(HindranceError):
-            await conversation.send(b"QUIT\r\n")
-            await conversation.ends(PARTING_SECONDS)
-
-
 @dataclass(slots=True)
 class Asker:
     """Asks forms one after another, over as many connections as they need."""
@@ -149,7 +135,7 @@ class Asker:
             await self._leave()
         if self._conversation is None:
             self._conversation = await self._stack.enter_async_context(
-                parted(self.visit)
+                self.visit.ready()
             )
         elif self._asked:
             await self._conversation.say("RSET")
@@ -238,7 +224,7 @@ class Asker:
         """Ask the unknown user beside the form, on a connection of its own."""
         self._beside = self._beside or {}
         if form.beside not in self._beside:
-            async with parted(self.visit) as conversation:
+            async with self.visit.ready() as conversation:
                 await conversation.say("MAIL FROM:" + self.visit.text(form.sender))
                 reply = await conversation.say(
                     "RCPT TO:" + self.visit.text(form.beside)

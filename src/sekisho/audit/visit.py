@@ -165,10 +165,11 @@ class Visit:
 
     @asynccontextmanager
     async def ready(self) -> AsyncGenerator[Conversation]:
-        """Connect, EHLO, and TLS with EHLO again where it is offered."""
+        """Connect, EHLO, TLS with EHLO again where it is offered; QUIT at the end."""
         async with self.dial() as conversation:
             await conversation.ehlo()
             if not conversation.secured and "STARTTLS" in conversation.offers.keywords:
                 await conversation.start_tls()
                 await conversation.ehlo()
             yield conversation
+            await conversation.part()

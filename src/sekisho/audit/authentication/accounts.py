@@ -91,7 +91,6 @@ async def _with_account(visit: Visit, make: Make) -> Judgement:
         )
     async with visit.ready() as conversation:
         hindrance = await signs_in(visit, conversation, account)
-        await conversation.quit()
     return await tried(visit, attempts) if hindrance is None else hindrance
 
 

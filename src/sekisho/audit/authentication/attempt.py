@@ -242,6 +242,7 @@ async def tried(
     while left and not heard.flawed:
         async with door() as conversation:
             done = await _session(visit, conversation, left, heard)
+            await conversation.part()
         left = [one for one in left[done:] if one.mechanism not in heard.absent]
     return heard.judgement()
 

@@ -132,7 +132,6 @@ async def untrusted_certificate(visit: Visit) -> Judgement:
     """Show a certificate of an authority that anybody can be."""
     async with visit.ready() as conversation:
         secured = conversation.secured
-        await conversation.quit()
     if not secured:
         return not_applicable("no TLS is offered", "TLS が提供されていない")
     user = person(visit)

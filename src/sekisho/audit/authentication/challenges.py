@@ -135,7 +135,6 @@ async def replayed(visit: Visit) -> Judgement:
     attempts: list[Attempt] = []
     async with visit.ready() as conversation:
         hindrance = await signs_in(visit, conversation, account)
-        await conversation.quit()
     if hindrance is None:
         token = hidden(visit, b64("", visit.text("{V}"), account.password))
         attempts.append(auth("PLAIN", token, guess=True))

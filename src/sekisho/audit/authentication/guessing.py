@@ -115,7 +115,6 @@ async def reads_alike(visit: Visit) -> Judgement:
     async with visit.ready() as conversation:
         if not takes_passwords(conversation):
             return NO_PASSWORDS
-        await conversation.quit()
     known = await _heard(visit, visit.names.known)
     unknown = await _heard(visit, visit.names.unknown)
     if known is None or unknown is None:

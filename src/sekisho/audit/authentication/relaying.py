@@ -4,16 +4,13 @@ A server can say 535 and let the session relay all the same: an account for gues
 that. So mail for a foreign domain is offered in the session that just failed. What
 counts is the difference: a server that relays for a session in which nobody tried to
 authenticate relays for everybody, and says nothing about AUTH.
-
-Postfix defers by default what it will not relay ("454 4.7.1 Relay access denied"):
-that is a refusal. Greylisting, which has the same code in some servers, is none, and
-tells itself apart only by its words.
 """
 
 from dataclasses import dataclass
 from enum import Enum
 from typing import assert_never
 
+from sekisho.audit import refusals
 from sekisho.audit.conversation import ClosedError, Conversation
 from sekisho.audit.verdicts import Judgement, flawed, safe, suspect, undecided
 from sekisho.audit.visit import Visit, spelled
@@ -41,16 +38,6 @@ def succeeded(reply: Reply) -> bool:
     return reply.code < 300  # noqa: PLR2004 - RFC 5321 §4.2.1
 
 
-def denies_passage(reply: Reply) -> bool:
-    """Whether it refuses because the client has no right, not for another reason."""
-    words = " ".join(reply.lines).lower()
-    if reply.is_transient:
-        return reply.enhanced == "4.7.1" and "relay" in words
-    if reply.enhanced:
-        return reply.enhanced.startswith(("5.7.", "5.5.1"))
-    return reply.code in {503, 530, 550, 551, 553, 554}
-
-
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What became of one offer.
@@ -76,25 +63,36 @@ async def offered(
     visit: Visit, conversation: Conversation, sender: str, parameters: str = ""
 ) -> Offer:
     """Offer mail from this sender for a foreign domain, up to RCPT."""
-    final = False
+    at_rcpt = False
     try:
         await conversation.say("RSET")
         reply = await conversation.say(visit.text(f"MAIL FROM:<{sender}>{parameters}"))
         if succeeded(reply):
-            final = True
+            at_rcpt = True
             reply = await conversation.say(visit.text(f"RCPT TO:<{RECIPIENT}>"))
     except ClosedError:
         return Offer(Relaying.ENDED, None)
     if reply.code == SHUTTING_DOWN:
         return Offer(Relaying.ENDED, reply)
-    if succeeded(reply):
-        return Offer(Relaying.ACCEPTED, reply)
-    refused = denies_passage(reply)
-    return Offer(
-        Relaying.REFUSED if refused else Relaying.UNCLEAR,
-        reply,
-        final=refused and (final or reply.code == AUTHENTICATION_REQUIRED),
-    )
+    return read(reply, at_rcpt=at_rcpt)
+
+
+def read(reply: Reply, *, at_rcpt: bool) -> Offer:
+    """Read the last reply to MAIL or RCPT."""
+    if at_rcpt:
+        meaning = refusals.at_rcpt(reply, plain=True)
+    else:
+        meaning = refusals.at_mail(reply)
+    match meaning:
+        case refusals.Meaning.TAKEN:
+            return Offer(Relaying.ACCEPTED, reply)
+        case refusals.Meaning.REFUSED:
+            final = at_rcpt or reply.code == AUTHENTICATION_REQUIRED
+            return Offer(Relaying.REFUSED, reply, final=final)
+        case refusals.Meaning.HINDERED:
+            return Offer(Relaying.UNCLEAR, reply, final=False)
+        case _:
+            assert_never(meaning)
 
 
 async def relays(visit: Visit, conversation: Conversation) -> Offer:
@@ -171,7 +169,6 @@ async def _accepted(visit: Visit, conversation: Conversation, said: str) -> Judg
     """Compare with a session in which nothing was tried."""
     async with visit.ready() as stranger:
         before = (await relays(visit, stranger)).outcome
-        await stranger.quit()
     if before is Relaying.ACCEPTED:
         return undecided(
             "this server accepts foreign recipients from everybody",

@@ -42,7 +42,6 @@ async def _offered(visit: Visit) -> tuple[str, frozenset[str]]:
     """Give the best SCRAM that is offered, or nothing, and all that is offered."""
     async with visit.ready() as conversation:
         offered = conversation.offers.mechanisms
-        await conversation.quit()
     return next((one for one in HASHES if one in offered), ""), offered
 
 
@@ -63,7 +62,6 @@ async def _right(visit: Visit) -> Scram | Judgement:
     )
     async with visit.ready() as conversation:
         reply = await right.exchange(conversation)
-        await conversation.quit()
     if succeeded(reply):
         return right
     return undecided(
@@ -92,7 +90,6 @@ async def nonces(visit: Visit) -> Judgement:
 
     async with visit.ready() as conversation:
         await recorded(conversation)
-        await conversation.quit()
 
     async def replayed(conversation: Conversation) -> Reply:
         reply = await right.first(conversation)

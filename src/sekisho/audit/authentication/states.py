@@ -20,8 +20,8 @@ from sekisho.audit.authentication.relaying import (
     RECIPIENT,
     Offer,
     Relaying,
-    denies_passage,
     judged_offer,
+    read,
     second_step,
     succeeded,
 )
@@ -133,6 +133,7 @@ async def without_a_new_ehlo(visit: Visit) -> Judgement:
                 "after STARTTLS the server still counts on the EHLO from before it",
                 "STARTTLS の前の EHLO が、その後も有効なまま扱われる",
             )
+        await conversation.ehlo()
         return await second_step(visit, conversation)
 
 
@@ -211,7 +212,6 @@ async def inside_a_transaction(visit: Visit) -> Judgement:
         hindrance = await signs_in(visit, conversation, account)
         if hindrance is not None:
             return hindrance
-        await conversation.quit()
     async with visit.ready() as conversation:
         mail = await conversation.say("MAIL FROM:<>")
         if not succeeded(mail):
@@ -227,7 +227,6 @@ async def after_a_failure(visit: Visit) -> Judgement:
     """Fail rightly, with a name that nobody has."""
     async with visit.ready() as conversation:
         guess = password_guess(conversation, visit.text("{N}"), WRONG)
-        await conversation.quit()
     return await tried(visit, [guess])
 
 
@@ -235,7 +234,6 @@ async def after_an_abort(visit: Visit) -> Judgement:
     """Give exchanges up, and say a command within them."""
     async with visit.ready() as conversation:
         offered = sorted(conversation.offers.mechanisms - {"PLAIN", "LOGIN"})
-        await conversation.quit()
     attempts: list[Attempt] = []
     for mechanism in ("PLAIN", "LOGIN", *offered[: MOST_ABORTED - 2]):
         attempts += [
@@ -271,10 +269,9 @@ def _offer_of(replies: list[Reply]) -> Offer:
     if len(replies) < len(("AUTH", "MAIL", "RCPT")):
         return Offer(Relaying.ENDED, replies[-1])
     mail, last = replies[1:]
-    if succeeded(last):
-        return Offer(Relaying.ACCEPTED, last)
-    refused = denies_passage(last if succeeded(mail) else mail)
-    return Offer(Relaying.REFUSED if refused else Relaying.UNCLEAR, last)
+    if succeeded(mail) or succeeded(last):
+        return read(last, at_rcpt=True)
+    return read(mail, at_rcpt=False)
 
 
 FORGET = Text(

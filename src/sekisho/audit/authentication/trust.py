@@ -113,6 +113,7 @@ async def _greeted_as(visit: Visit, name: str) -> AsyncGenerator[Conversation]:
             await conversation.start_tls()
             await conversation.ehlo(name)
         yield conversation
+        await conversation.part()
 
 
 async def greeted_as_another(visit: Visit) -> Judgement:
