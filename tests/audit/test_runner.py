@@ -201,7 +201,7 @@ def test_what_lacks_something_is_left_out_and_told() -> None:
     assert "3 probes were not run: they need --user, --stress" in notes(found.notes)
     assert list(verdicts(audited(*probes, account=ACCOUNT))) == ["A", "B"]
     whole = audited(*probes, account=ACCOUNT, stress=True)
-    assert list(verdicts(whole)) == ["A", "B", "D", "C"]
+    assert list(verdicts(whole)) == ["A", "B", "C", "D"]
 
 
 def test_only_those_that_need_it_are_given_the_account() -> None:
