@@ -98,6 +98,18 @@ def test_missing_are_the_facts_that_would_settle_it(
     assert list(asker.missing(_parsed(raw), dict(FACTS))) == names
 
 
+def test_all_facts_of_a_test_are_named_whatever_it_says() -> None:
+    raw = {
+        "any": [
+            {"not": YES},
+            {"shown": {"use": "open"}},
+            {"doubt": NO, "about": "exchange"},
+        ]
+    }
+    asker = Asker({"open": _parsed(OPEN)})
+    assert set(asker.names(_parsed(raw))) == {"smtp.installed", "domain_role"}
+
+
 @pytest.mark.parametrize(
     "raw",
     [

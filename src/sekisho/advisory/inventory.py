@@ -166,12 +166,18 @@ def _id(raw: object, number: int) -> str:
         return f"#{number}"
     if isinstance(raw, int) and not isinstance(raw, bool):
         raw = str(raw)
-    if not isinstance(raw, str) or not raw.strip() or len(raw) > MAX_TEXT:
+    is_name = isinstance(raw, str) and raw.strip() and len(raw) <= MAX_TEXT
+    if not is_name or not _is_encodable(str(raw)):
         raise InventoryError(
             f"host {number} of the inventory: id is not a text of 1 to {MAX_TEXT} "
             "characters"
         )
-    return raw
+    return str(raw)
+
+
+def _is_encodable(text: str) -> bool:
+    """JSON can spell halves of characters, which no answer can spell again."""
+    return not any("\ud800" <= one <= "\udfff" for one in text)
 
 
 def _at(name: str, number: int) -> str:

@@ -104,12 +104,14 @@ def wrapped(text: str, width: int, lead: str, next_lead: str) -> Iterator[str]:
 
     """
     line, taken = lead, columns(lead)
+    begun = taken
     for piece in _PIECES.findall(text):
         room = columns(piece)
         fits = taken + room <= width or piece in _NEVER_FIRST
-        if not fits and line.strip():
+        if not fits and taken > begun:
             yield line.rstrip()
-            line, taken = next_lead, columns(next_lead)
+            line = next_lead
+            taken = begun = columns(next_lead)
             if piece.isspace():
                 continue
         line, taken = line + piece, taken + room
