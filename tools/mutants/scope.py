@@ -77,4 +77,62 @@ ROOMS = (
             "-k=not takes_as_long and not shared",
         ),
     ),
+    Room(
+        "tokens",
+        tuple(
+            f"auth/oidc/{name}.py"
+            for name in (
+                "authenticator",
+                "claims",
+                "document",
+                "introspection",
+                "jwt",
+                "keys",
+            )
+        ),
+        ("tests/auth/oidc",),
+    ),
+    Room(
+        "proofs",
+        tuple(
+            f"auth/{name}.py"
+            for name in (
+                "account",
+                "accounts",
+                "app_passwords",
+                "certificate",
+                "foreign_hashes",
+                "hashing",
+                "lives",
+                "lockout",
+                "precis",
+            )
+        ),
+        (
+            "tests/auth/oidc/test_verifying.py",
+            "tests/auth/test_accounts.py",
+            "tests/auth/test_app_passwords.py",
+            "tests/auth/test_certificate.py",
+            "tests/auth/test_foreign_hashes.py",
+            "tests/auth/test_hashing.py",
+            "tests/auth/test_locked_out.py",
+            "tests/auth/test_lockout.py",
+            "tests/auth/test_lockout_bounds.py",
+            "tests/auth/test_passwords.py",
+            "tests/auth/test_precis.py",
+        ),
+    ),
+    Room(
+        "directory",
+        (
+            "auth/ldap/entries.py",
+            "auth/ldap/names.py",
+            "auth/ticket_mechanisms.py",
+        ),
+        (
+            "tests/auth/ldap/test_entries.py",
+            "tests/auth/ldap/test_names.py",
+            "tests/auth/test_ticket_mechanisms.py",
+        ),
+    ),
 )

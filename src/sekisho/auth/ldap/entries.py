@@ -145,6 +145,15 @@ def _number(entry: Entry, attribute: str) -> int | None:
 
 
 def _of_active_directory(entry: Entry, now: float) -> str:
+    for attribute in ("lockoutTime", "accountExpires"):
+        # Not there is "never"; there, and no number, is nobody knows what.
+        is_there = bool(entry.values.get(attribute.lower()))
+        if is_there and _number(entry, attribute) is None:
+            return f"{attribute} cannot be read"
+    return _of_its_numbers(entry, now)
+
+
+def _of_its_numbers(entry: Entry, now: float) -> str:
     control = _number(entry, "userAccountControl")
     if control is None:
         return "userAccountControl cannot be read"
