@@ -32,6 +32,9 @@ from sekisho.audit.visit import Names, Visit
 
 WIRE = (*SMUGGLING, *CHUNKING, *STARTTLS, *INJECTION, *LOAD)
 ASKED = [probe for probe in WIRE if Need.STRESS not in probe.needs]
+STRESSED = [
+    probe for probe in WIRE if Need.STRESS in probe.needs and probe.id != "DOS-007"
+]
 LEADING_ASTRAY = {"SMG-001", "SMG-002", "SMG-007"}
 TRULY_FLAWED = {
     "postfix": LEADING_ASTRAY | {"SMG-011", "SMG-012", "SMG-021"},
@@ -138,6 +141,22 @@ def test_servers_of_others_are_judged_as_they_are(
     found = verdict(server, probe)
     if probe.id in TRULY_FLAWED[name]:
         assert found is Verdict.FLAWED
+    else:
+        assert found in {Verdict.SAFE, Verdict.NOT_APPLICABLE}
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("probe", STRESSED, ids=lambda probe: probe.id)
+def test_loads_blame_for_what_has_no_bound(
+    served: tuple[str, MailServer], probe: Probe
+) -> None:
+    """OpenSMTPD answers errors without end; Exim takes 50 000 recipients."""
+    name, server = served
+    found = verdict(server, probe)
+    if (name, probe.id) == ("opensmtpd", "DOS-006"):
+        assert found is Verdict.FLAWED
+    elif (name, probe.id) == ("exim", "DOS-005"):
+        assert found is Verdict.UNDECIDED
     else:
         assert found in {Verdict.SAFE, Verdict.NOT_APPLICABLE}
 
