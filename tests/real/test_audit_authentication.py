@@ -22,7 +22,7 @@ from sekisho.audit.authentication import AUTHENTICATION
 from sekisho.audit.conversation import HindranceError
 from sekisho.audit.probe import Need, Probe
 from sekisho.audit.target import Target
-from sekisho.audit.verdicts import Verdict
+from sekisho.audit.verdicts import Judgement, Verdict
 from sekisho.audit.visit import Account, Names, Visit
 
 ASKED = [
@@ -157,6 +157,11 @@ def served(
         yield name, server
 
 
+async def carried_out(probe: Probe, visit: Visit) -> Judgement:
+    """Run it."""
+    return await probe.run(visit)
+
+
 def verdict(server: MailServer, probe: Probe) -> Verdict:
     """Run one probe; the transcript is shown where the test then fails."""
     names = Names(
@@ -172,7 +177,7 @@ def verdict(server: MailServer, probe: Probe) -> Verdict:
     account = Account(USER, PASSWORD) if Need.ACCOUNT in probe.needs else None
     visit = Visit(target=target, names=names, token="t0ken", account=account)
     try:
-        judgement = asyncio.run(probe.run(visit))
+        judgement = asyncio.run(carried_out(probe, visit))
     except HindranceError as hindrance:
         sys.stdout.write(f"hindered: {hindrance}\n")
         return Verdict.UNDECIDED
