@@ -1,8 +1,8 @@
 """What a guesser learns by text and by time, and how long he may go on.
 
 Whether an unknown user is answered as a known one can be asked only where somebody who
-exists was named (``--known``). Replies that differ by themselves (a serial number, the
-time) would show a difference where there is none, so two unknown users are compared
+exists was named (``--known-user``). Replies that differ by themselves (a serial number,
+the time) would show a difference where there is none, so two unknown users are compared
 before anything is said.
 """
 
@@ -43,8 +43,8 @@ GUESSES_A_SESSION = 4
 _SERIAL = re.compile(r"\[[^]]*\]|\d{4,}")
 
 NO_KNOWN_USER = not_applicable(
-    "nobody who exists was named (--known)",
-    "実在する利用者が指定されていない (--known)",
+    "nobody who exists was named (--known-user)",
+    "実在する利用者が指定されていない (--known-user)",
 )
 NO_PASSWORDS = not_applicable(
     "neither PLAIN nor LOGIN is offered", "PLAIN も LOGIN も提供されていない"
@@ -90,6 +90,14 @@ def _stopped(count: int) -> Judgement:
     return safe(f"guessing was stopped at {count}", f"{count} 回目の試行で制限された")
 
 
+def known_and_unknown(visit: Visit) -> tuple[str, str] | None:
+    """Give a user who exists and one who does not, spelled alike."""
+    known = visit.account.user if visit.account else visit.names.known
+    if not known:
+        return None
+    return known, visit.text("{N}@{D}" if "@" in known else "{N}")
+
+
 async def _heard(visit: Visit, user: str) -> list[str] | None:
     """Guess once in a session of its own; None where it is not judged just now."""
     async with visit.ready() as conversation:
@@ -110,20 +118,20 @@ async def _heard(visit: Visit, user: str) -> list[str] | None:
 
 async def reads_alike(visit: Visit) -> Judgement:
     """Compare what is said to a user who exists and to one who does not."""
-    if not visit.names.known:
+    users = known_and_unknown(visit)
+    if users is None:
         return NO_KNOWN_USER
     async with visit.ready() as conversation:
         if not takes_passwords(conversation):
             return NO_PASSWORDS
-    known = await _heard(visit, visit.names.known)
-    unknown = await _heard(visit, visit.names.unknown)
+    known, unknown = [await _heard(visit, user) for user in users]
     if known is None or unknown is None:
         return undecided("AUTH is put off just now", "AUTH が一時的に拒否されている")
     if known == unknown:
         return safe(
             f"both read alike: {known[-1]}", f"両者への応答が一致した: {known[-1]}"
         )
-    another = await _heard(visit, f"{visit.names.unknown}x")
+    another = await _heard(visit, f"x{users[1]}")
     if another != unknown:
         return undecided(
             "replies differ by themselves", "応答が毎回異なるため比較できない"
@@ -136,9 +144,9 @@ async def reads_alike(visit: Visit) -> Judgement:
 
 async def takes_as_long(visit: Visit) -> Judgement:
     """Measure interleaved pairs of a user who exists and one who does not."""
-    if not visit.names.known:
+    users = known_and_unknown(visit)
+    if users is None:
         return NO_KNOWN_USER
-    users = (visit.names.known, visit.names.unknown)
     order = [side for pair in range(PAIRS) for side in ((0, 1), (1, 0))[pair % 2]]
     taken: tuple[list[float], list[float]] = ([], [])
     ends = time.monotonic() + MOST_SECONDS
