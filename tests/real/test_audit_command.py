@@ -2,12 +2,21 @@
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from peers.apart import Apart
+from peers.debian import DebianExim, DebianOpenSmtpd, DebianPostfix
+from peers.mail_server import HOSTNAME, MailServer
 from peers.process import run
 from peers.service import COMMAND, OWN, Service, plain_settings
+from sekisho.audit.names import Wanted
+from sekisho.audit.results import Port
+from sekisho.audit.runner import audit_port
+from sekisho.audit.target import Target
+from sekisho.audit.verdicts import Verdict
 
 NOBODY = "smtp://127.0.0.1:1"
 SECONDS = 20.0
@@ -69,3 +78,38 @@ def test_a_listener_behind_a_proxy_is_audited_as_a_stranger(tmp_path: Path) -> N
         assert code == 0
         clients = {one["client"] for one in service.events("mail.refused")}
         assert clients == {"198.51.100.7"}
+
+
+@pytest.fixture(scope="module")
+def apart() -> Iterator[Apart]:
+    with Apart() as wire:
+        yield wire
+
+
+TRUE_FINDINGS: dict[type[MailServer], set[str]] = {DebianExim: {"BDT-002"}}
+"""Exim keeps 32 bits of a chunk's size, and the rest runs as commands."""
+
+
+@pytest.mark.parametrize("kind", [DebianPostfix, DebianExim, DebianOpenSmtpd])
+def test_servers_as_debian_sets_them_up_take_a_whole_audit(
+    apart: Apart, tmp_path: Path, kind: type[MailServer]
+) -> None:
+    async def ask(server: MailServer) -> Port:
+        target = Target(host=server.address, address=server.address, port=server.port)
+        return await audit_port(target, Wanted(domain=HOSTNAME, known="root"))
+
+    with kind(tmp_path / "server", address=apart.here) as server:
+        began = time.monotonic()
+        port = apart.run(lambda: ask(server))
+        took = time.monotonic() - began
+    found = {one.probe.id: one.judgement for one in port.results}
+    assert not any("positive control" in one.en for one in port.notes), port.notes
+    bad = {
+        name: one
+        for name, one in found.items()
+        if one.verdict in (Verdict.FLAWED, Verdict.SUSPECT)
+    }
+    assert set(bad) <= TRUE_FINDINGS.get(kind, set()), bad
+    doubted = [n for n, one in found.items() if "control that went" in one.evidence.en]
+    assert doubted == []
+    assert took < SECONDS

@@ -3,7 +3,7 @@
 import asyncio
 from ipaddress import ip_address
 
-PACE_SECONDS = 0.05
+PACE_SECONDS = 0.02
 """Between two connections to a host that is not this machine."""
 
 
