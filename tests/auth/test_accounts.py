@@ -9,7 +9,12 @@ import pytest
 
 from auth.support import NAME, PASSWORD, QUICK, Clock, add_alice, open_store
 from sekisho.auth import accounts_file
-from sekisho.auth.account import Account, AccountError, random_password
+from sekisho.auth.account import (
+    Account,
+    AccountError,
+    account_password,
+    random_password,
+)
 from sekisho.auth.accounts import AccountStore, NewAccount
 from sekisho.auth.hashing import PasswordCheck, is_hash
 from sekisho.auth.lockout import KNOWN_SECONDS, Success
@@ -335,6 +340,13 @@ def test_a_weak_password_is_set_at_an_operators_word_alone(
     store.add(NewAccount("alice", password, weak=True))
     kept = found(store, "alice").password_hash
     assert store.hasher.check(kept, password) is RIGHT
+
+
+@pytest.mark.parametrize("password", WEAK)
+def test_the_rules_hold_unless_somebody_says_otherwise(password: str) -> None:
+    with pytest.raises(AccountError):
+        account_password(NAME, password)
+    assert account_password(NAME, password, weak=True) == password
 
 
 def test_without_scram_keys_there_are_none(store: AccountStore) -> None:
