@@ -83,5 +83,7 @@ class Door:
             await self._loop.sock_sendall(self._sock, octets)
 
     def close(self) -> None:
-        """Close."""
+        """Close; a wait that was cancelled must not look for the descriptor later."""
+        self._loop.remove_reader(self._sock)
+        self._loop.remove_writer(self._sock)
         self._sock.close()

@@ -66,6 +66,7 @@ class LabServer:
         listener.settimeout(0)
         self.port = listener.getsockname()[1]
         self._accepting = asyncio.create_task(self._accept(listener))
+        self._accepting.add_done_callback(partial(_close, listener))
 
     async def close(self) -> None:
         """Stop listening, and end all sessions."""
@@ -115,16 +116,21 @@ class LabServer:
 
     async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        with listener:
+        try:
             while True:
                 client, peer = await loop.sock_accept(listener)
                 if len(self._sessions) >= self._manners.max_sessions:
                     client.close()
                     continue
                 task = asyncio.create_task(self._serve(client, str(peer[0])))
+                # One that is cancelled before it has begun closes nothing itself.
+                task.add_done_callback(partial(_close, client))
                 self._sessions.add(task)
                 if self._manners.frees_sessions:
                     task.add_done_callback(self._sessions.discard)
+        finally:
+            loop.remove_reader(listener)
+            listener.close()
 
     async def _serve(self, client: socket.socket, peer: str) -> None:
         door = Door(client)
@@ -139,6 +145,11 @@ class LabServer:
             pass  # gone, or no TLS: nothing is left to say
         finally:
             door.close()
+
+
+def _close(client: socket.socket, task: "asyncio.Task[None]") -> None:
+    del task
+    client.close()
 
 
 def is_foreign(message: Delivered, token: bytes = b"") -> bool:
