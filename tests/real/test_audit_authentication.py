@@ -29,12 +29,10 @@ ASKED = [
     probe for probe in AUTHENTICATION if not probe.needs & {Need.STRESS, Need.CANARY}
 ]
 TRULY: dict[str, dict[str, Verdict]] = {
-    # Names in NTLM's challenge, no challenge of SCRAM for who does not exist, and
-    # NULs that end a string.
+    # No challenge of SCRAM for who does not exist, and NULs that end a string.
     "postfix": {
         "AUTH-014": Verdict.FLAWED,
         "AUTH-038": Verdict.FLAWED,
-        "AUTH-069": Verdict.FLAWED,
         "AUTH-080": Verdict.SUSPECT,
     },
     # Fields behind the password are not looked at. Who may send as whom is not

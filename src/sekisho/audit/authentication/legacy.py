@@ -156,18 +156,25 @@ async def ntlm_leak(visit: Visit) -> Judgement:
             return judged(reply, "AUTH NTLM", secured=conversation.secured)
         await conversation.say("*")
     try:
-        told = ntlm.told(b64decode(reply.lines[0], validate=True))
+        names = ntlm.names_in(b64decode(reply.lines[0], validate=True))
     except ValueError:
-        told = False
-    if told:
+        names = []
+    secret = [name for name in names if name.lower() not in _public(visit)]
+    if secret:
         return flawed(
-            "the challenge of AUTH NTLM names the server's domain or host",
-            "AUTH NTLM のチャレンジがサーバーのドメイン名またはホスト名を明かした",
+            f"the challenge of AUTH NTLM tells inner names: {', '.join(secret)}",
+            f"AUTH NTLM のチャレンジが内部の名前を明かした: {', '.join(secret)}",
         )
     return safe(
-        "the challenge of AUTH NTLM names nothing",
-        "AUTH NTLM のチャレンジに名前は含まれない",
+        "the challenge of AUTH NTLM names nothing that is not public",
+        "AUTH NTLM のチャレンジに非公開の名前は含まれない",
     )
+
+
+def _public(visit: Visit) -> set[str]:
+    """Give the server's own names, whole and by label."""
+    whole = visit.text("{D} {H}").lower().split()
+    return {label for name in whole for label in (name, *name.split("."))}
 
 
 UPDATE = Text(
@@ -308,8 +315,8 @@ LEGACY: tuple[Probe, ...] = (
     row(
         id="AUTH-069",
         title=Text(
-            "NTLM tells the names of domain and host",
-            "NTLM がドメイン名とホスト名を明かす",
+            "NTLM tells inner names of domain and host",
+            "NTLM が内部のドメイン名やホスト名を明かす",
         ),
         severity=Severity.LOW,
         wire=("AUTH NTLM {type 1}",),

@@ -9,6 +9,8 @@ UNICODE, ANONYMOUS = 0x1, 0x800
 FIXED_OCTETS = 64
 USER_FIELD, RESPONSE_FIELD = 36, 20
 NAME_FIELD, INFO_FIELD = 12, 40
+PAIR_HEAD_OCTETS, NAMING_PAIRS = 4, frozenset(range(1, 6))
+"""Computer, domain and forest, by NetBIOS and by DNS (MS-NLMP §2.2.2.1)."""
 
 NEGOTIATE = b"TlRMTVNTUAABAAAAB4IAgAAAAAAAAAAAAAAAAAAAAAA="
 """Flags 0x80008207, no domain, no workstation."""
@@ -52,13 +54,22 @@ def misshapen() -> tuple[bytes, ...]:
     )
 
 
-def told(challenge: bytes) -> bool:
-    """Whether a CHALLENGE message names a domain or a host."""
+def names_in(challenge: bytes) -> list[str]:
+    """Give the names of domains and hosts that a CHALLENGE message tells."""
     if not challenge.startswith(SIGNATURE + struct.pack("<I", CHALLENGE)):
-        return False
-    lengths = (
-        struct.unpack_from("<H", challenge, at)[0]
-        for at in (NAME_FIELD, INFO_FIELD)
-        if len(challenge) >= at + 8
-    )
-    return any(lengths)
+        return []
+    named = [_field(challenge, NAME_FIELD)]
+    pairs = _field(challenge, INFO_FIELD)
+    while len(pairs) >= PAIR_HEAD_OCTETS:
+        kind, length = struct.unpack_from("<HH", pairs)
+        if kind in NAMING_PAIRS:
+            named.append(pairs[PAIR_HEAD_OCTETS : PAIR_HEAD_OCTETS + length])
+        pairs = pairs[PAIR_HEAD_OCTETS + length :]
+    return [octets.decode("utf-16-le", "replace") for octets in named if octets]
+
+
+def _field(message: bytes, at: int) -> bytes:
+    if len(message) < at + 8:
+        return b""
+    length, _, offset = struct.unpack_from("<HHI", message, at)
+    return message[offset : offset + length]

@@ -78,7 +78,12 @@ async def offered(
 
 
 def read(reply: Reply, *, at_rcpt: bool) -> Offer:
-    """Read the last reply to MAIL or RCPT."""
+    """Read the last reply to MAIL or RCPT.
+
+    Where the session wants AUTH or TLS first, it does not relay as it is.
+    """
+    if reply.code == AUTHENTICATION_REQUIRED:
+        return Offer(Relaying.REFUSED, reply)
     if at_rcpt:
         meaning = refusals.at_rcpt(reply, plain=True)
     else:
@@ -87,15 +92,16 @@ def read(reply: Reply, *, at_rcpt: bool) -> Offer:
         case refusals.Meaning.TAKEN:
             return Offer(Relaying.ACCEPTED, reply)
         case refusals.Meaning.REFUSED:
-            final = at_rcpt or reply.code == AUTHENTICATION_REQUIRED
-            return Offer(Relaying.REFUSED, reply, final=final)
+            return Offer(Relaying.REFUSED, reply, final=at_rcpt)
         case refusals.Meaning.HINDERED:
             return Offer(Relaying.UNCLEAR, reply, final=False)
         case _:
             assert_never(meaning)
 
 
-async def relays(visit: Visit, conversation: Conversation) -> Offer:
+async def relays(
+    visit: Visit, conversation: Conversation, parameters: str = ""
+) -> Offer:
     """Offer it from one sender after the other, until it is clear.
 
     A sender may be refused for whose it is, which says nothing about relaying.
@@ -103,11 +109,11 @@ async def relays(visit: Visit, conversation: Conversation) -> Offer:
     senders = ["audit@{D}", ""]
     if visit.text("{U}"):
         senders.append("{U}@{D}")
-    offer = await offered(visit, conversation, senders[0])
+    offer = await offered(visit, conversation, senders[0], parameters)
     for sender in senders[1:]:
         if offer.final:
             break
-        offer = await offered(visit, conversation, sender)
+        offer = await offered(visit, conversation, sender, parameters)
     return offer
 
 

@@ -245,7 +245,7 @@ async def after_an_abort(visit: Visit) -> Judgement:
 
 async def pipelined(visit: Visit) -> Judgement:
     """Send AUTH that fails, MAIL and RCPT in one segment."""
-    rest = visit.text(f"MAIL FROM:<audit@{{D}}>\r\nRCPT TO:<{RECIPIENT}>\r\n")
+    rest = visit.text(f"MAIL FROM:<>\r\nRCPT TO:<{RECIPIENT}>\r\n")
     async with visit.ready() as conversation:
         token = b"AAA="
         if "PLAIN" in conversation.offers.mechanisms:

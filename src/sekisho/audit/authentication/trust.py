@@ -8,7 +8,6 @@ from sekisho.audit.authentication.relaying import (
     Relaying,
     delivered,
     judged_offer,
-    offered,
     relays,
     second_step,
     succeeded,
@@ -41,7 +40,7 @@ async def auth_parameter(visit: Visit) -> Judgement:
     heard: list[Judgement] = []
     async with visit.ready() as conversation:
         for parameter in (" AUTH=postmaster@{D}", " AUTH=<>"):
-            offer = await offered(visit, conversation, "audit@{D}", parameter)
+            offer = await relays(visit, conversation, parameter)
             if offer.reply is not None and offer.reply.code in PARAMETER_REFUSED:
                 heard.append(
                     safe(

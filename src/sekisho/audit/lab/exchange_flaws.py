@@ -249,7 +249,7 @@ EXCHANGE_FLAWS: tuple[Flaw, ...] = (
         name="ntlm-names",
         title=Text("NTLM tells its domain", "NTLM がドメイン名を明かす"),
         probes=("AUTH-069",),
-        manners=offering({"NTLM": _ntlm(_no_ntlm, "LAB")}),
+        manners=offering({"NTLM": _ntlm(_no_ntlm, "TEGATA-DC01")}),
         twin=NTLM_OFFERED,
     ),
     Flaw(
