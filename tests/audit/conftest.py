@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from audit.lab_visits import judged
-from sekisho.audit import chunking_probes, counting, load_probes, smuggling_probes
+from sekisho.audit import counting, load_probes, smuggling_probes
 from sekisho.audit.lab import session
 from sekisho.audit.lab.manners import SOUND
 from sekisho.audit.verdicts import Judgement
@@ -26,5 +26,5 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load_probes, "ABORTED", 20)
     monkeypatch.setattr(load_probes, "CONNECTIONS", 110)
     monkeypatch.setattr(load_probes, "RECOVERY_SECONDS", 0.05)
-    for module in (counting, smuggling_probes, chunking_probes):
+    for module in (counting, smuggling_probes):
         monkeypatch.setattr(module, "QUIET_SECONDS", 0.2)

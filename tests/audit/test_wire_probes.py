@@ -201,3 +201,43 @@ def test_where_strangers_may_not_send_the_account_does(judge: Judge) -> None:
     with pytest.raises(NotTakenError, match="sender"):
         judge(BY_ID["SMG-001"], closed)
     assert BY_ID["SMG-001"].account_helps
+
+
+async def _runs_chunks_slowly(session: LabSession, argument: bytes) -> bytes | None:
+    del argument
+    await asyncio.sleep(SLOWER_THAN_QUIET)
+    return b"503 5.5.1 out of order"
+
+
+async def _slow_noop(session: LabSession, argument: bytes) -> bytes | None:
+    await asyncio.sleep(SLOWER_THAN_QUIET)
+    return await COMMANDS["NOOP"](session, argument)
+
+
+@pytest.mark.parametrize("number", ["BDT-002", "BDT-003"])
+def test_slow_server_that_runs_chunks_is_not_called_safe(
+    judge: Judge, number: str
+) -> None:
+    """Silence is waited for by what a reply takes there."""
+    slow = with_commands(SOUND, BDAT=_runs_chunks_slowly, NOOP=_slow_noop)
+    assert judge(BY_ID[number], slow).verdict is Verdict.FLAWED
+
+
+@pytest.mark.parametrize(
+    ("number", "verdict"),
+    [
+        ("TLS-001", Verdict.NOT_APPLICABLE),
+        ("TLS-004", Verdict.SAFE),
+        ("TLS-006", Verdict.SAFE),
+    ],
+)
+def test_ports_with_tls_from_the_start_are_asked_within(
+    number: str, verdict: Verdict
+) -> None:
+    async def run() -> Judgement:
+        async with LabServer(SOUND, implicit_tls=True) as server:
+            visit = visit_to(server, BY_ID[number])
+            visit.target = replace(visit.target, implicit_tls=True)
+            return await BY_ID[number].run(visit)
+
+    assert asyncio.run(run()).verdict is verdict

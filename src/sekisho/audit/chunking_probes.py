@@ -14,14 +14,19 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from sekisho.audit.content import GO_ON, begin, carried, head
-from sekisho.audit.conversation import ClosedError, Conversation, HindranceError
+from sekisho.audit.conversation import (
+    REPLY_SECONDS,
+    ClosedError,
+    Conversation,
+    HindranceError,
+)
 from sekisho.audit.counting import (
     COMPLETED,
     NOOPS,
-    QUIET_SECONDS,
     answers_still,
     last_words,
     positive,
+    silence_takes,
 )
 from sekisho.audit.probe import Group, Need, Probe
 from sekisho.audit.verdicts import (
@@ -56,11 +61,13 @@ def _not_offered() -> Judgement:
     return not_applicable("CHUNKING is not offered", "CHUNKING の提供なし")
 
 
-async def _swallowed(conversation: Conversation, octets: bytes) -> Judgement:
+async def _swallowed(
+    conversation: Conversation, octets: bytes, seconds: float = REPLY_SECONDS
+) -> Judgement:
     """Send BDAT with its octets, and count replies."""
     await conversation.send(octets)
-    reply = await conversation.more(QUIET_SECONDS)
-    ending = await last_words(conversation)
+    reply = await conversation.more(seconds)
+    ending = await last_words(conversation, seconds)
     if reply is not None and ending.misled:
         return flawed(
             f"announced octets ran as commands: after {spelled(reply)} came "
@@ -94,8 +101,9 @@ async def _sizes(visit: Visit) -> Judgement:
     try:
         for size in OVERFLOWING:
             async with _ready(visit) as conversation:
-                octets = b"BDAT %d\r\n%s%s" % (size, b"audit\n", NOOPS)
-                judgement = await _swallowed(conversation, octets)
+                octets = b"BDAT %d\r\n%s%s" % (size, b"NOOP\r\n", NOOPS)
+                seconds = await silence_takes(conversation)
+                judgement = await _swallowed(conversation, octets, seconds)
             if judgement.verdict.value == "flawed":
                 return judgement
         for size in MALFORMED:
@@ -246,7 +254,7 @@ CHUNKING: tuple[Probe, ...] = (
         severity=Severity.MEDIUM,
         wire=(
             "BDAT 4294967302, BDAT 18446744073709551622, BDAT 99999999999999999999",
-            "6 octets, NOOP (4 times)",
+            "NOOP (5 times)",
             "BDAT -1, BDAT 0x10, BDAT 5 5, BDAT, BDAT 1e3",
         ),
         safe=Text(

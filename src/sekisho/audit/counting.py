@@ -10,9 +10,11 @@ none counts as errors. One reply too many could be a server's clumsiness; `MISLE
 them cannot.
 """
 
+import asyncio
 from dataclasses import dataclass
 
 from sekisho.audit.conversation import (
+    REPLY_SECONDS,
     ClosedError,
     Conversation,
     HindranceError,
@@ -52,7 +54,7 @@ class Ending:
 
 
 async def last_words(
-    conversation: Conversation, seconds: float = QUIET_SECONDS
+    conversation: Conversation, seconds: float = REPLY_SECONDS
 ) -> Ending:
     """Say QUIT, and collect all replies until 221, until it closes, or until quiet."""
     replies: list[Reply] = []
@@ -68,6 +70,14 @@ async def last_words(
     except ClosedError:
         pass
     return Ending(tuple(replies), finished=True)
+
+
+async def silence_takes(conversation: Conversation) -> float:
+    """How long to wait for silence here: several times what a reply takes."""
+    loop = asyncio.get_running_loop()
+    asked = loop.time()
+    await conversation.say("NOOP")
+    return min(REPLY_SECONDS, max(QUIET_SECONDS, 4 * (loop.time() - asked)))
 
 
 def positive(reply: Reply) -> bool:
