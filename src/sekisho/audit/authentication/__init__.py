@@ -11,6 +11,7 @@ from sekisho.audit.authentication.accounts import ACCOUNTS
 from sekisho.audit.authentication.afterwards import AFTERWARDS
 from sekisho.audit.authentication.certificates import CERTIFICATES
 from sekisho.audit.authentication.challenges import CHALLENGES
+from sekisho.audit.authentication.failures import FAILURES
 from sekisho.audit.authentication.guessing import GUESSING
 from sekisho.audit.authentication.identities import IDENTITIES
 from sekisho.audit.authentication.legacy import LEGACY
@@ -22,7 +23,7 @@ from sekisho.audit.probe import Probe
 
 _TABLES = (
     *(LEGACY, IDENTITIES, ACCOUNTS, CERTIFICATES, CHALLENGES, SCRAMS, TOKENS),
-    *(STATES, TRUST, GUESSING, AFTERWARDS),
+    *(STATES, FAILURES, TRUST, GUESSING, AFTERWARDS),
 )
 
 AUTHENTICATION: tuple[Probe, ...] = tuple(
