@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from sekisho.audit.authentication.attempt import (
+    NOT_THERE,
     Attempt,
     auth,
     b64,
@@ -25,6 +26,7 @@ from sekisho.audit.authentication.row import (
     Run,
     row,
 )
+from sekisho.audit.controls import PASSWORD_MECHANISMS
 from sekisho.audit.conversation import Conversation
 from sekisho.audit.probe import Probe
 from sekisho.audit.verdicts import (
@@ -70,10 +72,19 @@ async def signs_in(
     reply = await attempt.exchange(conversation)
     if succeeded(reply):
         return None
+    if reply.code in NOT_THERE and not _takes_passwords(conversation):
+        return not_applicable(
+            f"no password is taken here: {spelled(reply)}",
+            f"パスワードによる認証の提供なし: {spelled(reply)}",
+        )
     return undecided(
         f"the account given is refused itself: {spelled(reply)}",
         f"指定されたアカウント自体が拒否された: {spelled(reply)}",
     )
+
+
+def _takes_passwords(conversation: Conversation) -> bool:
+    return bool(conversation.offers.mechanisms & PASSWORD_MECHANISMS)
 
 
 Make = Callable[[Visit, Account], Sequence[Attempt]]
