@@ -38,7 +38,7 @@ from sekisho.audit.verdicts import Judgement, Verdict, flawed, not_applicable
 from sekisho.audit.visit import Account, Names, Visit
 from sekisho.model.text import Text
 
-PROBE_SECONDS = 60.0
+PROBE_SECONDS = 120.0
 STRESS_SECONDS = 400.0
 """DOS-007 waits a little longer than the five minutes that servers may."""
 CANARY_WAITS = 12

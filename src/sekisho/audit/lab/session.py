@@ -133,11 +133,14 @@ class LabSession:
 
     async def spoke_early(self) -> bool:
         """Whether input came within the greeting's wait."""
-        try:
-            async with asyncio.timeout(self.manners.greeting_wait):
-                await self.more()
-        except TimeoutError:
+        # A timeout could cancel the read after it took the octets off the socket.
+        reading = asyncio.create_task(self.more())
+        done, _ = await asyncio.wait({reading}, timeout=self.manners.greeting_wait)
+        if not done:
+            reading.cancel()
+            await asyncio.wait({reading})
             return False
+        await reading
         return True
 
     async def line(self, limit: int = 0) -> bytes | None:
