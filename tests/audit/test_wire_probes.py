@@ -241,3 +241,24 @@ def test_ports_with_tls_from_the_start_are_asked_within(
             return await BY_ID[number].run(visit)
 
     assert asyncio.run(run()).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("refusal", "verdict"),
+    [(b"550 5.7.1 no", Verdict.NOT_APPLICABLE), (b"451 4.7.1 later", None)],
+)
+def test_without_sign_in_nothing_is_sent_on(
+    judge: Judge, refusal: bytes, verdict: Verdict | None
+) -> None:
+    """Unless it was only put off."""
+
+    def refuses(session: LabSession, argument: bytes) -> bytes:
+        del session, argument
+        return refusal
+
+    listener = replace(SOUND, mechanisms={}, takes_sender=refuses)
+    if verdict is None:
+        with pytest.raises(NotTakenError, match="451"):
+            judge(BY_ID["SMG-024"], listener)
+    else:
+        assert judge(BY_ID["SMG-024"], listener).verdict is verdict

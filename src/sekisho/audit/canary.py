@@ -188,7 +188,9 @@ class ListeningCanary:
         if session is not None:
             self._sessions.add(session)
             session.add_done_callback(self._sessions.discard)
-        with suppress(OSError, TimeoutError, EOFError, asyncio.LimitOverrunError):
+        # `close` cancels: that ends it as well, and asyncio would tell of it.
+        ends = (OSError, TimeoutError, EOFError, asyncio.LimitOverrunError)
+        with suppress(*ends, asyncio.CancelledError):
             async with asyncio.timeout(SESSION_SECONDS):
                 await _Receiving(reader, writer, self._arrivals).converse()
         writer.close()

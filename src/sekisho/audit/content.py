@@ -11,7 +11,7 @@ from sekisho.audit.controls import PASSWORD_MECHANISMS, SIGNED_IN, sign_in
 from sekisho.audit.conversation import Conversation
 from sekisho.audit.counting import positive
 from sekisho.audit.hindrances import KnownHindranceError
-from sekisho.audit.verdicts import Judgement, safe, undecided
+from sekisho.audit.verdicts import Judgement, not_applicable, safe, undecided
 from sekisho.audit.visit import Visit, spelled
 from sekisho.model.reply import Reply
 from sekisho.model.text import Text
@@ -26,6 +26,7 @@ class NotTakenError(KnownHindranceError):
     """The server takes no mail from us, so nothing can be asked by its content."""
 
     def __init__(self, en: str, ja: str, reply: Reply) -> None:
+        self.en, self.ja, self.reply = en, ja, reply
         said = spelled(reply)
         super().__init__(Text(f"{en}: {said}", f"{ja}: {said}"))
 
@@ -40,6 +41,16 @@ def head(visit: Visit, *fields: bytes) -> bytes:
     return text + b"".join(field + b"\r\n" for field in fields) + b"\r\nAn audit"
 
 
+class NotSentOnError(NotTakenError):
+    """Nobody can sign in here, and strangers' mail is not sent on."""
+
+
+NOT_SENT_ON = not_applicable(
+    "nobody can sign in here, and nothing of strangers is sent on",
+    "認証の提供なし、第三者のメールも転送されない",
+)
+
+
 async def begin(
     visit: Visit, conversation: Conversation, *, to_canary: bool = False
 ) -> None:
@@ -52,12 +63,21 @@ async def begin(
         NotTakenError: Nobody of ours may be sent mail.
 
     """
+    stranger = replace(visit, account=None)
+    if not conversation.offers.mechanisms & PASSWORD_MECHANISMS:
+        try:
+            await _envelope(stranger, conversation, to_canary=to_canary)
+        except NotTakenError as refused:
+            if refused.reply.code < 500:  # noqa: PLR2004 - put off, not refused
+                raise
+            raise NotSentOnError(refused.en, refused.ja, refused.reply) from refused
+        return
     if visit.account is None or to_canary:
         await _sign_in(visit, conversation)
         await _envelope(visit, conversation, to_canary=to_canary)
         return
     try:
-        await _envelope(replace(visit, account=None), conversation, to_canary=False)
+        await _envelope(stranger, conversation, to_canary=False)
     except NotTakenError:
         await conversation.say("RSET")
         await _sign_in(visit, conversation)
@@ -118,17 +138,10 @@ async def carried(
             "the canary's mailbox cannot be read, so nobody sees what arrives",
             "カナリアのメールボックスを読めず、届いた内容の確認不能",
         )
-    async with visit.ready() as conversation:
-        if name and not positive(reply := await conversation.ehlo(name)):
-            return safe(f"refused: {spelled(reply)}", f"拒否: {spelled(reply)}")
-        if chunk:
-            await begin(visit, conversation, to_canary=True)
-            content += b"\r\n"
-            await conversation.send(b"BDAT %d LAST\r\n%s" % (len(content), content))
-            reply = await conversation.reply(END_SECONDS)
-        else:
-            await begin_data(visit, conversation, to_canary=True)
-            reply = await finish(conversation, content)
+    try:
+        reply = await _handed_over(visit, content, name=name, chunk=chunk)
+    except NotSentOnError:
+        return NOT_SENT_ON
     if not positive(reply):
         return safe(f"refused: {spelled(reply)}", f"拒否: {spelled(reply)}")
     arrived = await visit.fetched(visit.token)
@@ -138,6 +151,22 @@ async def carried(
             f"受理 ({spelled(reply)}) されたが、カナリアは未到着",
         )
     return arrived
+
+
+async def _handed_over(
+    visit: Visit, content: bytes, *, name: str, chunk: bool
+) -> Reply:
+    """Send a message; the last reply."""
+    async with visit.ready() as conversation:
+        if name and not positive(reply := await conversation.ehlo(name)):
+            return reply
+        if not chunk:
+            await begin_data(visit, conversation, to_canary=True)
+            return await finish(conversation, content)
+        await begin(visit, conversation, to_canary=True)
+        content += b"\r\n"
+        await conversation.send(b"BDAT %d LAST\r\n%s" % (len(content), content))
+        return await conversation.reply(END_SECONDS)
 
 
 def _sender(visit: Visit) -> str:
@@ -156,8 +185,6 @@ def _recipients(visit: Visit, *, to_canary: bool) -> list[str]:
 
 async def _sign_in(visit: Visit, conversation: Conversation) -> None:
     if visit.account is None:
-        return
-    if not conversation.offers.mechanisms & PASSWORD_MECHANISMS:
         return
     reply = await sign_in(conversation, visit.account)
     if reply.code != SIGNED_IN:

@@ -16,7 +16,15 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 
-from sekisho.audit.content import begin, begin_data, carried, finish, head
+from sekisho.audit.content import (
+    NOT_SENT_ON,
+    NotSentOnError,
+    begin,
+    begin_data,
+    carried,
+    finish,
+    head,
+)
 from sekisho.audit.conversation import (
     ClosedError,
     Conversation,
@@ -284,7 +292,10 @@ async def _many_hops(visit: Visit) -> Judgement:
         )
     hop = b"Received: from audit.invalid by audit.invalid; 1 Jan 2001 00:00:00 +0000"
     async with visit.ready() as conversation:
-        await begin_data(visit, conversation, to_canary=True)
+        try:
+            await begin_data(visit, conversation, to_canary=True)
+        except NotSentOnError:
+            return NOT_SENT_ON
         content = b"\r\n".join([hop] * HOPS) + b"\r\n" + head(visit)
         reply = await finish(conversation, content)
     if not positive(reply):
@@ -339,6 +350,8 @@ async def _aborted_logins(visit: Visit) -> Judgement:
                 if "LOGIN" not in conversation.offers.mechanisms:
                     return not_applicable("no AUTH LOGIN", "AUTH LOGIN の提供なし")
                 reply = await conversation.say("AUTH LOGIN")
+                # Not with QUIT, which would be an answer.
+                await conversation.close()
         except HindranceError:
             break
         if reply.code != LISTENS:
