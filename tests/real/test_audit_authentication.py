@@ -25,9 +25,7 @@ from sekisho.audit.target import Target
 from sekisho.audit.verdicts import Judgement, Verdict
 from sekisho.audit.visit import Account, Names, Visit
 
-ASKED = [
-    probe for probe in AUTHENTICATION if not probe.needs & {Need.STRESS, Need.CANARY}
-]
+ASKED = [probe for probe in AUTHENTICATION if Need.CANARY not in probe.needs]
 TRULY: dict[str, dict[str, Verdict]] = {
     # No challenge of SCRAM for who does not exist, and NULs that end a string.
     "postfix": {
