@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +14,7 @@ from sekisho.audit.names import FOREIGN, Wanted, names_for
 from sekisho.audit.pace import pace_for
 from sekisho.audit.selection import PatternError, selected
 from sekisho.audit.target import Target
-from sekisho.audit.vantage import LOOPBACK, OWN_NETWORK, PRIVATE, vantage
+from sekisho.audit.vantage import LOOPBACK, OWN_NETWORK, PRIVATE, is_on_link, vantage
 from sekisho.audit.visit import Account, Visit
 from sekisho.model.reply import Reply
 from sekisho.session.client_extensions import NO_CAPABILITIES, Capabilities
@@ -201,3 +203,27 @@ def test_who_signs_in_with_an_address_has_one_at_sign() -> None:
     assert visit.text("<{U}%x@{D}>") == "<ann%x@own.test>"
     visit.account = None
     assert visit.text("<{U}@{D}>") == "<ann@own.test>"
+
+
+def test_what_the_kernel_reaches_without_a_gateway_is_our_own_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    four, six = tmp_path / "route", tmp_path / "ipv6_route"
+    four.write_text(
+        "Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT\n"
+        "eth0 00000000 010200C0 0003 0 0 0 00000000 0 0 0\n"
+        "eth0 000200C0 00000000 0001 0 0 0 00FFFFFF 0 0 0\n"
+    )
+    via = "00000000000000000000000000000000 00"
+    six.write_text(
+        f"20010db8000000000000000000000000 40 {via} {via[:32]} 0 0 0 00000001 eth0\n"
+        f"{via} {via} fe800000000000000000000000000001 0 0 0 00000003 eth0\n"
+    )
+    monkeypatch.setattr("sekisho.audit.vantage._ROUTES", four)
+    monkeypatch.setattr("sekisho.audit.vantage._ROUTES6", six)
+    near = ("192.0.2.9", "2001:db8::9")
+    far = ("192.0.3.9", "2001:db8:1::9", "8.8.8.8")
+    assert [is_on_link(ip_address(one)) for one in near] == [True, True]
+    assert [is_on_link(ip_address(one)) for one in far] == [False, False, False]
+    monkeypatch.setattr("sekisho.audit.vantage._ROUTES", tmp_path / "none")
+    assert not is_on_link(ip_address("192.0.2.9"))

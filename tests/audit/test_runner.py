@@ -284,6 +284,23 @@ def test_wrong_credentials_are_told_and_tried_once() -> None:
     assert budget.left == budget.limit - 1
 
 
+def test_a_server_with_login_alone_is_signed_in_to_as_well() -> None:
+    only = {name: run for name, run in SOUND.mechanisms.items() if name == "LOGIN"}
+    assert only
+    found = audited(
+        row("A", SAFE), account=ACCOUNT, manners=replace(SOUND, mechanisms=only)
+    )
+    assert "control" not in notes(found.notes)
+
+
+def test_without_auth_an_account_is_no_failure() -> None:
+    needs = frozenset({Need.ACCOUNT})
+    probe = row("A", SAFE, group=Group.AUTHENTICATION, needs=needs)
+    found = audited(probe, account=ACCOUNT, manners=replace(SOUND, mechanisms={}))
+    assert verdicts(found) == {"A": Verdict.NOT_APPLICABLE}
+    assert "control" not in notes(found.notes)
+
+
 def test_the_domain_is_the_one_that_the_server_takes_mail_for() -> None:
     domains: list[str] = []
 
