@@ -17,13 +17,19 @@ from contextlib import AsyncExitStack, suppress
 from functools import partial
 
 from sekisho.audit.content import (
-    NOT_SENT_ON,
-    NotSentOnError,
     begin,
-    begin_data,
     carried,
-    finish,
     head,
+)
+from sekisho.audit.content_loads import (
+    closed,
+    dead,
+    deep_parts,
+    many_fields,
+    many_hops,
+    refused,
+    survives,
+    too_big,
 )
 from sekisho.audit.conversation import (
     ClosedError,
@@ -38,7 +44,6 @@ from sekisho.audit.verdicts import (
     flawed,
     not_applicable,
     safe,
-    suspect,
     undecided,
 )
 from sekisho.audit.visit import Visit, spelled
@@ -56,11 +61,6 @@ RECOVERIES = 5
 RECOVERY_SECONDS = 1.0
 SLOW_SECONDS = 330.0
 SLOW_GAP_SECONDS = 10.0
-FIELDS = 20_000
-PARTS = 1000
-HOPS = 101
-LARGEST_SIZE = 64 * 1024 * 1024
-PIECE_OCTETS = 64 * 1024
 ABORTED = 200
 LISTENS = 334
 MALFORMED = ('NOOP "', "NOOP <", 'VRFY "', "VRFY", "VRFY <@", "HELP %s%n", "MAIL FROM:")
@@ -73,21 +73,13 @@ async def _long_command(visit: Visit) -> Judgement:
             await conversation.send(visit.text("<{C}@{X}>\r\n").encode())
             reply = await conversation.reply()
         except ClosedError:
-            return _closed()
+            return closed()
     if reply.code == COMPLETED:
         return flawed(
             f"a command line of {LINE_OCTETS} octets was kept whole: {spelled(reply)}",
             f"{LINE_OCTETS} オクテットのコマンド行を全体として受理: {spelled(reply)}",
         )
-    return _refused(reply)
-
-
-def _closed() -> Judgement:
-    return safe("the connection was closed", "接続を切断")
-
-
-def _refused(reply: Reply) -> Judgement:
-    return safe(f"refused: {spelled(reply)}", f"拒否: {spelled(reply)}")
+    return refused(reply)
 
 
 async def _long_response(visit: Visit) -> Judgement:
@@ -96,18 +88,18 @@ async def _long_response(visit: Visit) -> Judgement:
             return not_applicable("AUTH LOGIN is not offered", "AUTH LOGIN の提供なし")
         reply = await conversation.say("AUTH LOGIN")
         if reply.code != LISTENS:
-            return _refused(reply)
+            return refused(reply)
         try:
             await conversation.send(b64encode(b"a" * LINE_OCTETS) + b"\r\n")
             reply = await conversation.reply()
         except ClosedError:
-            return _closed()
+            return closed()
     if reply.code == LISTENS:
         return flawed(
             f"a user's name of {LINE_OCTETS} octets was taken: {spelled(reply)}",
             f"{LINE_OCTETS} オクテットの利用者名を受理: {spelled(reply)}",
         )
-    return _refused(reply)
+    return refused(reply)
 
 
 async def _long_text_line(visit: Visit) -> Judgement:
@@ -126,13 +118,13 @@ async def _long_domain(visit: Visit) -> Judgement:
         try:
             reply = await conversation.say(f"MAIL FROM:<audit@{domain}>")
         except ClosedError:
-            return _closed()
+            return closed()
     if reply.code == COMPLETED:
         return flawed(
             f"a domain of {len(domain)} octets was taken: {spelled(reply)}",
             f"{len(domain)} オクテットのドメインを受理: {spelled(reply)}",
         )
-    return _refused(reply)
+    return refused(reply)
 
 
 async def _many_recipients(visit: Visit) -> Judgement:
@@ -143,7 +135,7 @@ async def _many_recipients(visit: Visit) -> Judgement:
             try:
                 reply = await conversation.say(line)
             except ClosedError:
-                return _closed()
+                return closed()
             if positive(reply):
                 continue
             if count >= RECIPIENTS_WANTED:
@@ -235,112 +227,7 @@ async def _many_connections(visit: Visit) -> Judgement:
                 f"{CONNECTIONS} 本中 {held} 本の接続を保持し、サービスは継続",
             )
         await asyncio.sleep(RECOVERY_SECONDS)
-    return _dead()
-
-
-Action = Callable[[Visit, Conversation], Awaitable[Reply]]
-
-
-async def _survives(visit: Visit, *, action: Action) -> Judgement:
-    """Do the same twice where the first ends without a word."""
-    for _ in range(2):
-        async with visit.ready() as conversation:
-            await begin_data(visit, conversation)
-            try:
-                reply = await action(visit, conversation)
-            except ClosedError:
-                continue
-        if not await answers_still(visit):
-            return _dead()
-        if not positive(reply):
-            return _refused(reply)
-        return safe(
-            f"taken, and the server goes on: {spelled(reply)}",
-            f"受理し、サービスは継続: {spelled(reply)}",
-        )
-    if not await answers_still(visit):
-        return _dead()
-    return flawed(
-        "the connection ended without a word, twice", "応答なしの切断が 2 回連続"
-    )
-
-
-def _dead() -> Judgement:
-    return flawed("the server answers no more", "サーバーが応答しなくなった")
-
-
-async def _many_fields(visit: Visit, conversation: Conversation) -> Reply:
-    fields = [b"X-Audit-%d: audit" % number for number in range(FIELDS)]
-    return await finish(conversation, head(visit, *fields))
-
-
-async def _deep_parts(visit: Visit, conversation: Conversation) -> Reply:
-    deep = b"".join(
-        b"\r\n--b%d\r\nContent-Type: multipart/mixed; boundary=b%d\r\n"
-        % (number, number + 1)
-        for number in range(PARTS)
-    )
-    field = b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b0"
-    return await finish(conversation, head(visit, field) + deep)
-
-
-async def _many_hops(visit: Visit) -> Judgement:
-    if visit.names.foreign == visit.names.domain:
-        return not_applicable(
-            "the canary is local here, and hops count where mail is sent on",
-            "カナリアがこのサーバー宛て(経由数は転送時にだけ意味を持つ)",
-        )
-    hop = b"Received: from audit.invalid by audit.invalid; 1 Jan 2001 00:00:00 +0000"
-    async with visit.ready() as conversation:
-        try:
-            await begin_data(visit, conversation, to_canary=True)
-        except NotSentOnError:
-            return NOT_SENT_ON
-        content = b"\r\n".join([hop] * HOPS) + b"\r\n" + head(visit)
-        reply = await finish(conversation, content)
-    if not positive(reply):
-        return _refused(reply)
-    if visit.arrived is not None and await visit.arrived(visit.token):
-        return flawed(
-            f"a message with {HOPS} Received fields was sent on",
-            f"Received が {HOPS} 個ある本文を転送",
-        )
-    return suspect(
-        f"a message with {HOPS} Received fields was taken: {spelled(reply)}",
-        f"Received が {HOPS} 個ある本文を受理: {spelled(reply)}",
-    )
-
-
-async def _too_big(visit: Visit) -> Judgement:
-    async with visit.ready() as conversation:
-        limit = conversation.offers.max_bytes
-        if not 0 < limit < LARGEST_SIZE:
-            return not_applicable(
-                f"no SIZE below {LARGEST_SIZE} is announced",
-                f"{LARGEST_SIZE} 未満の SIZE の提示なし",
-            )
-        reply = await conversation.say(
-            visit.text("MAIL FROM:<{C}@{X}>") + f" SIZE={limit + 1}"
-        )
-        if not positive(reply):
-            return _refused(reply)
-        await conversation.say("RSET")
-        await begin_data(visit, conversation)
-        try:
-            await conversation.send(head(visit) + b"\r\n")
-            line = b"a" * 62 + b"\r\n"
-            # Some count a line end as one octet: a quarter more is beyond doubt.
-            for _ in range(limit * 5 // 4 // PIECE_OCTETS + 1):
-                await conversation.send(line * (PIECE_OCTETS // len(line)))
-            reply = await finish(conversation, b"end")
-        except ClosedError:
-            return _closed()
-    if positive(reply):
-        return flawed(
-            f"more than the announced SIZE of {limit} was taken: {spelled(reply)}",
-            f"提示した SIZE {limit} を超える本文を受理: {spelled(reply)}",
-        )
-    return _refused(reply)
+    return dead()
 
 
 async def _aborted_logins(visit: Visit) -> Judgement:
@@ -361,7 +248,7 @@ async def _aborted_logins(visit: Visit) -> Judgement:
             )
     if await answers_still(visit):
         return safe("the server goes on", "サービスは継続")
-    return _dead()
+    return dead()
 
 
 async def _malformed(visit: Visit) -> Judgement:
@@ -398,10 +285,10 @@ def _runs() -> dict[str, Callable[[Visit], Awaitable[Judgement]]]:
         "DOS-006": _many_errors,
         "DOS-007": _slow_command,
         "DOS-008": _many_connections,
-        "DOS-009": partial(_survives, action=_many_fields),
-        "DOS-010": partial(_survives, action=_deep_parts),
-        "DOS-011": _many_hops,
-        "DOS-012": _too_big,
+        "DOS-009": partial(survives, action=many_fields),
+        "DOS-010": partial(survives, action=deep_parts),
+        "DOS-011": many_hops,
+        "DOS-012": too_big,
         "DOS-013": _aborted_logins,
         "DOS-014": _malformed,
     }
