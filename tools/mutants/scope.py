@@ -124,6 +124,7 @@ ROOMS = (
             "tests/auth/test_lockout_bounds.py",
             "tests/auth/test_passwords.py",
             "tests/auth/test_precis.py",
+            "tests/auth/test_slowdown.py",
         ),
     ),
     Room(
