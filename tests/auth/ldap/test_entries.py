@@ -197,7 +197,14 @@ def test_all_that_counts_is_asked_for() -> None:
 def test_addresses_are_those_of_the_attributes_that_are_configured() -> None:
     found = read(
         entry(
-            mail=[" Anna@Own.Test ", "no address", "*@own.test", "*", "@own.test"],
+            mail=[
+                " Anna@Own.Test ",
+                "no address",
+                "*@own.test",
+                "*",
+                "@own.test",
+                "zoe@own.test",
+            ],
             proxyAddresses=[
                 "SMTP:First@own.test",
                 "smtp:second@own.test",
@@ -206,6 +213,8 @@ def test_addresses_are_those_of_the_attributes_that_are_configured() -> None:
                 "fourth@own.test",
                 "smtp:*@own.test",
                 "smtp:smtp:fifth@own.test",
+                "smtp:no address",
+                "smtp:third@own.test",
             ],
             other="ceo@own.test",
         )
@@ -214,6 +223,8 @@ def test_addresses_are_those_of_the_attributes_that_are_configured() -> None:
         "anna@own.test",
         "first@own.test",
         "second@own.test",
+        "third@own.test",
+        "zoe@own.test",
     ]
     many = [f"a{number:04}@own.test" for number in range(MAX_ADDRESSES + 1)]
     assert len(read(entry(mail=many)).addresses) == MAX_ADDRESSES

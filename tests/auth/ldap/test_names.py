@@ -49,6 +49,9 @@ def test_what_an_account_binds_as(template: str, account: str, login: str) -> No
         ("cn=a,dc=x", "cn=a,dc=x,dc=y", False),
         ("cn=a,dc=x", "uid=a,dc=x", False),
         ("cn=ü", "cn=\\c3\\bc", True),
+        ("cn=a=b", "cn=a\\3db", True),
+        ("cn=a\\\nb,dc=x", "cn=a,cn=b,dc=x", False),
+        ("cn=a b", "cn=aXX XXb", False),
         ("", "cn=a", False),
     ],
 )
@@ -59,4 +62,8 @@ def test_dns_are_compared_by_what_they_mean(one: str, other: str, same: bool) ->
 def test_the_name_of_a_group_is_its_dn_s_first_value() -> None:
     assert first_value("CN=Scanner\\, Team,OU=x") == "Scanner, Team"
     assert first_value("") == ""
+    assert first_value("CN=Staff X+UID=Admins,CN=Root") == "Staff X"
+    assert first_value("CN=Staff=Admins,CN=Root") == "Staff=Admins"
+    assert first_value("CN=Staff\\\nX,CN=Root") == "Staff\nX"
+    assert first_value("CN=\\ff,CN=Root") == "\ufffd"
     assert escaped("") == ""
