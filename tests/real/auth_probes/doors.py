@@ -186,9 +186,21 @@ def _there(make: Callable[[], T]) -> T | None:
         return None
 
 
+def _nothing_more(settings: Settings) -> None:
+    del settings
+
+
 @contextmanager
-def opened(folder: Path) -> Generator[dict[str, Door]]:
-    """Serve, with everything that is installed around it; the doors by family."""
+def opened(
+    folder: Path, more: Callable[[Settings], None] = _nothing_more
+) -> Generator[dict[str, Door]]:
+    """Serve, with everything that is installed around it; the doors by family.
+
+    Args:
+        folder: Everything of it.
+        more: Adds to the settings.
+
+    """
     with ExitStack() as running:
         world = running.enter_context(RecordingSink())
         provider = running.enter_context(OidcProvider(folder / "idp"))
@@ -196,7 +208,9 @@ def opened(folder: Path) -> Generator[dict[str, Door]]:
         slapd = _there(lambda: running.enter_context(_directory(folder)))
         kdc = _there(lambda: running.enter_context(_realm(folder)))
         peers = Peers(world, authority, provider, slapd, kdc)
-        service = Service(folder / "service", _settings(peers))
+        settings = _settings(peers)
+        more(settings)
+        service = Service(folder / "service", settings)
         _add_accounts(service)
         running.enter_context(service)
         yield {one.family: one for one in _doors(service, peers)}
