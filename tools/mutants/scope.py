@@ -11,7 +11,7 @@ what nothing else goes through: of `auth/ldap` the conversation (`connection`, `
 `auth/oidc/provider`. Their faults are injected instead, one at each call.
 
 Not here yet, since nobody has read what survives of them: the proof (`policy/proof`,
-`walk`, `classes`, `table`).
+`walk`, `classes`).
 """
 
 from dataclasses import dataclass
@@ -41,6 +41,7 @@ ROOMS = (
                 "gates",
                 "patterns",
                 "permits",
+                "table",
                 "verdicts",
             )
         ),
