@@ -5,7 +5,7 @@ for half a minute only, and what goes wrong in it ends nothing else. It comes fr
 loopback address that was chosen by chance and that no grant covers; for that long the
 workers count none of its failed sign-ins, and let it say PROXY for that address alone.
 
-What is flawed closes relaying, unless the configuration says that an alarm is enough.
+A grave flaw closes relaying, unless the configuration says that an alarm is enough.
 The next audit that finds nothing opens it again. An audit that could not be done
 changes nothing, and is an alarm.
 """
@@ -39,6 +39,8 @@ TRIES = 20
 """Loopback addresses drawn until one is in no grant; there are sixteen million."""
 
 _WRONG = {"flawed", "suspect"}
+_GRAVE = {"critical", "high"}
+"""What less grave flaws show (a name that NTLM tells) gives nobody the right to relay."""
 _CLOSED = "what grants let through is answered 451 until an audit finds nothing"
 _NOT_DONE = "the audit of the service by itself could not be done"
 
@@ -138,7 +140,8 @@ class SelfAudit:
             if one.verdict in counts:
                 counts[one.verdict] += 1
         config = self._hands.settings().config
-        closed = bool(counts["flawed"]) and config.audit.on_flaw == "close"
+        grave = any(one.verdict == "flawed" and one.severity in _GRAVE for one in found)
+        closed = grave and config.audit.on_flaw == "close"
         await self._close(closed=closed)
         wrong = [
             f"{one.id} at {one.listener} ({one.address}): {one.verdict}"

@@ -18,8 +18,9 @@ class Audit(Table):
 
     Attributes:
         enabled: Whether it is done by itself.
-        on_flaw: ``close``: what a grant lets through is answered 451 until an audit
-            finds nothing more; ``alarm``: only an alarm tells of it.
+        on_flaw: ``close``: after a flaw that is critical or high, what a grant lets
+            through is answered 451 until an audit finds none; ``alarm``: only an alarm
+            tells of it, as it does of lesser ones.
 
     """
 
