@@ -11,7 +11,8 @@ what nothing else goes through: of `auth/ldap` the conversation (`connection`, `
 `auth/oidc/provider`. Their faults are injected instead, one at each call.
 
 Not here yet, since nobody has read what survives of them: the proof (`policy/proof`,
-`walk`, `classes`).
+`walk`, `classes`). `tests/policy/test_walk.py` goes through it; each walk takes a tenth
+of a second, so that too few of them fit into the time that a mutant has.
 """
 
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ ROOMS = (
             "tests/policy",
             "--ignore=tests/policy/test_seal.py",
             "--ignore=tests/policy/test_speed.py",
+            "--ignore=tests/policy/test_walk.py",
             "-k=not thousand",
         ),
     ),
