@@ -40,7 +40,7 @@ TRIES = 20
 
 _WRONG = {"flawed", "suspect"}
 _GRAVE = {"critical", "high"}
-"""What less grave flaws show (a name that NTLM tells) gives nobody the right to relay."""
+"""Lesser flaws (a name that NTLM tells) give nobody the right to relay."""
 _CLOSED = "what grants let through is answered 451 until an audit finds nothing"
 _NOT_DONE = "the audit of the service by itself could not be done"
 
