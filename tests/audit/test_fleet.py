@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from sekisho.audit.budget import MAX_ATTEMPTS, spent_text
 from sekisho.audit.catalogue import PROBES
 from sekisho.audit.fleet import Watch, audit_hosts
 from sekisho.audit.lab.flaws import FLAWS
@@ -155,3 +156,24 @@ def test_who_stops_it_gets_what_was_done() -> None:
     assert len(first.results) == len(BASIC)
     assert 1 <= len(second.results) < len(BASIC)
     assert any("stopped" in note.en for note in second.notes)
+
+
+def test_a_host_named_by_several_ports_is_guessed_at_no_more_than_one() -> None:
+    """Ten attempts are one host's, by however many words it is named."""
+    guesses = tuple(one for one in PROBES if one.attempts and not one.needs)
+    assert 2 * sum(one.attempts for one in guesses) > MAX_ATTEMPTS
+
+    async def run() -> Report:
+        async with AsyncExitStack() as stack:
+            hosts: list[Host] = []
+            for address in ("127.77.2.1", "127.77.2.1", "127.77.2.2"):
+                server = LabServer(SOUND, host=address)
+                await stack.enter_async_context(server)
+                hosts.append(host_at(address, server.port))
+            terms = replace(TERMS, probes=guesses)
+            return await audit_hosts(hosts, terms, started=NOW)
+
+    spent = spent_text(MAX_ATTEMPTS)
+    *twice, once = asyncio.run(run()).ports
+    assert spent in [one.judgement.evidence for port in twice for one in port.results]
+    assert spent not in [one.judgement.evidence for one in once.results]

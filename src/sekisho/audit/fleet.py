@@ -1,7 +1,8 @@
 """Many hosts at once, each at its own pace, and nothing lost when it is stopped.
 
-So many hosts are asked at the same time; the ports of one, one after another, with one
-budget of attempts. Who stops an audit gets a report of what was done until then.
+So many hosts are asked at the same time; the ports of one, one after another. One that
+is named twice, or by several ports, has one pace and one budget of attempts all the
+same. Who stops an audit gets a report of what was done until then.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from datetime import datetime
 from importlib.metadata import version
 
 from sekisho.audit.budget import Budget
-from sekisho.audit.pace import PACE_SECONDS, pace_for
+from sekisho.audit.pace import PACE_SECONDS, Pace, pace_for
 from sekisho.audit.results import Port, Report, Result
 from sekisho.audit.runner import PortAudit, Terms
 from sekisho.audit.target import Target
@@ -45,6 +46,26 @@ def _nobody(target: Target, result: Result) -> None:
     del target, result
 
 
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """What is due to a host, by whatever names and ports it is asked."""
+
+    addresses: frozenset[str]
+    pace: Pace
+    budget: Budget
+
+
+def _due_to(hosts: list[Host], pace_seconds: float) -> list[_Due]:
+    """Give it for each; hosts that share an address are one."""
+    dues: list[_Due] = []
+    for host in hosts:
+        here = frozenset(host.addresses)
+        met = next((due for due in dues if due.addresses & here), None)
+        pace = met.pace if met else pace_for(host.addresses, pace_seconds)
+        dues.append(_Due(here, pace, met.budget if met else Budget()))
+    return dues
+
+
 @dataclass(slots=True)
 class _HostAudit:
     """One host's ports, as far as they were asked."""
@@ -52,7 +73,7 @@ class _HostAudit:
     host: Host
     terms: Terms
     watch: Watch
-    pace_seconds: float
+    due: _Due
     audits: list[PortAudit] = field(default_factory=list[PortAudit])
     ports: list[Port] = field(default_factory=list[Port])
 
@@ -64,15 +85,13 @@ class _HostAudit:
         if doors.silent:
             self._nobody_home(doors)
             return
-        pace = pace_for(self.host.addresses, self.pace_seconds)
-        budget = Budget()
         self.watch.planned(len(doors.targets) * len(self.terms.runnable))
         for n, target in enumerate(doors.targets):
             audit = PortAudit(
                 target,
                 self.terms,
-                pace=pace,
-                budget=budget,
+                pace=self.due.pace,
+                budget=self.due.budget,
                 notes=() if n else doors.notes,
                 tell=self.watch.asked,
             )
@@ -131,7 +150,11 @@ async def audit_hosts(  # noqa: PLR0913 - each but two may be left out
     began = time.monotonic()
     watch = watch or Watch(_nothing, _nobody)
     turns = asyncio.Semaphore(at_once)
-    audits = [_HostAudit(host, terms, watch, pace_seconds) for host in hosts]
+    dues = _due_to(hosts, pace_seconds)
+    audits = [
+        _HostAudit(host, terms, watch, due)
+        for host, due in zip(hosts, dues, strict=True)
+    ]
 
     async def one(audit: _HostAudit) -> None:
         async with turns:
