@@ -10,6 +10,7 @@ from sekisho.model.address import (
     Address,
     AddressError,
     AddressPattern,
+    only,
     parse_address,
     parse_local_part,
     parse_pattern,
@@ -211,3 +212,18 @@ def test_a_pattern_covers_no_more_than_it_means(
     wide: str, narrow: str, covers: bool
 ) -> None:
     assert parse_pattern(wide).covers(parse_pattern(narrow)) is covers
+
+
+@pytest.mark.parametrize(
+    ("text", "spelled"),
+    [
+        ("User@Own.test", ["user@own.test"]),
+        ("*@own.test", []),
+        ("a*@own.test", ["a*@own.test"]),
+    ],
+)
+def test_the_pattern_of_one_mailbox_never_means_others(
+    text: str, spelled: list[str]
+) -> None:
+    """RFC 5321 lets a mailbox be called by a star."""
+    assert [str(one) for one in only(parse_address(text))] == spelled

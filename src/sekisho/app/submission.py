@@ -11,7 +11,7 @@ import socket
 from pathlib import Path
 
 from sekisho.config.schema import Config
-from sekisho.model.address import ANY_ADDRESS, AddressPattern
+from sekisho.model.address import ANY_ADDRESS, Address, only
 from sekisho.model.identity import NOBODY, Identity, Who
 from sekisho.net.unix import reachable_socket
 
@@ -29,13 +29,12 @@ def system_identity(uid: int, hostname: str) -> Who:
     except KeyError:
         return NOBODY
     is_trusted = uid in (0, os.geteuid())
-    own = AddressPattern(name.lower(), hostname)
     return Identity(
         account=name,
         authenticator=SYSTEM,
         mechanism="EXTERNAL",
         generation=0,
-        addresses=(ANY_ADDRESS,) if is_trusted else (own,),
+        addresses=(ANY_ADDRESS,) if is_trusted else only(Address(name, hostname)),
     )
 
 

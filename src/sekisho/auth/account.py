@@ -10,6 +10,7 @@ from sekisho.auth.sasl import ScramKeys
 from sekisho.model.address import (
     AddressError,
     AddressPattern,
+    only,
     parse_address,
     parse_pattern,
 )
@@ -138,10 +139,7 @@ def account_addresses(name: str, texts: Iterable[str]) -> tuple[AddressPattern, 
     patterns: list[AddressPattern] = []
     try:
         if "@" in name:
-            address = parse_address(name)
-            if address.local_part != "*":
-                own = AddressPattern(address.local_part.lower(), address.domain)
-                patterns.append(own)
+            patterns.extend(only(parse_address(name)))
         patterns.extend(parse_pattern(text) for text in texts)
     except AddressError as error:
         raise AccountError(

@@ -188,6 +188,19 @@ class AddressPattern:
 ANY_ADDRESS = AddressPattern("*", "*")
 
 
+def only(address: Address) -> tuple[AddressPattern, ...]:
+    """Make the pattern of this one mailbox.
+
+    Returns:
+        It; none where the mailbox is called by a star, which RFC 5321 allows: a pattern
+        made of it would mean every mailbox of the domain.
+
+    """
+    if address.local_part == "*":
+        return ()
+    return (AddressPattern(address.local_part.lower(), address.domain),)
+
+
 def parse_pattern(text: str) -> AddressPattern:
     """Read a pattern as the configuration spells it.
 
@@ -205,5 +218,5 @@ def parse_pattern(text: str) -> AddressPattern:
         return AddressPattern("*", prefix + _domain(domain[len(prefix) :]))
     if "*" in text:
         raise AddressError("a star stands for a whole local part or for leading labels")
-    address = parse_address(text)
-    return AddressPattern(address.local_part.lower(), address.domain)
+    (one,) = only(parse_address(text))
+    return one

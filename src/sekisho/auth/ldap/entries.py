@@ -14,7 +14,7 @@ from sekisho.auth.ldap.connection import Entry
 from sekisho.auth.ldap.names import first_value, normal_dn
 from sekisho.auth.ldap.options import Dialect, DirectoryOptions
 from sekisho.auth.precis import PreparationError, prepare_name
-from sekisho.model.address import AddressError, AddressPattern, parse_address
+from sekisho.model.address import AddressError, AddressPattern, only, parse_address
 
 MAX_GROUPS = 2000
 _PROXY = "smtp:"
@@ -130,9 +130,7 @@ def _addresses(entry: Entry, attributes: Iterable[str]) -> tuple[AddressPattern,
                 address = parse_address(text.strip())
             except AddressError:
                 continue
-            if address.local_part != "*":
-                local_part = address.local_part.lower()
-                found[AddressPattern(local_part, address.domain)] = None
+            found.update(dict.fromkeys(only(address)))
     return tuple(sorted(found, key=str)[:MAX_ADDRESSES])
 
 

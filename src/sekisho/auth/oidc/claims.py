@@ -12,7 +12,7 @@ from typing import cast
 
 from sekisho.auth.oidc.document import Object
 from sekisho.auth.precis import PreparationError, prepare_name
-from sekisho.model.address import AddressError, AddressPattern, parse_address
+from sekisho.model.address import AddressError, AddressPattern, only, parse_address
 
 LEEWAY_SECONDS = 10.0
 """So far clocks may be apart."""
@@ -182,8 +182,7 @@ def _addresses(claims: Object, wanted: Wanted) -> Iterator[AddressPattern]:
                 address = parse_address(text)
             except AddressError:
                 continue
-            if address.local_part != "*":
-                yield AddressPattern(address.local_part.lower(), address.domain)
+            yield from only(address)
 
 
 def _find(claims: Object, name: str) -> object:
