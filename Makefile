@@ -17,7 +17,7 @@ PURE := src/sekisho/model/*,src/sekisho/wire/*,src/sekisho/session/*,src/sekisho
 install: .venv/installed
 
 .venv/installed: requirements.txt pyproject.toml
-	$(PYTHON) -m venv .venv
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
