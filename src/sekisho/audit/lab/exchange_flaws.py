@@ -184,6 +184,13 @@ async def _anonymous(session: LabSession, initial: bytes | None) -> bytes:
     return session.signed_in(b"anonymous")
 
 
+def _windows(build: int) -> bytes:
+    """The greeting of Windows 2000; two blanks stand before its date."""
+    name = b"mail." + sound.DOMAIN
+    service = b"Microsoft ESMTP MAIL Service, Version: 5.0.2195.%d ready at" % build
+    return name + b" " + service + b"  Fri, 6 Jul 2001 09:00:00 +0900"
+
+
 _OLD = {"CRAM-MD5": proves_nothing, "DIGEST-MD5": proves_nothing}
 
 EXCHANGE_FLAWS: tuple[Flaw, ...] = (
@@ -194,8 +201,9 @@ EXCHANGE_FLAWS: tuple[Flaw, ...] = (
             "AUTH GSSAPI が「.」だけの応答を認証成功とみなす (Windows 2000 と同じ)",
         ),
         probes=("AUTH-001",),
-        manners=offering({"GSSAPI": _gssapi}),
-        twin=offering({"GSSAPI": proves_nothing}),
+        # As its second and its third service pack say; the third has the correction.
+        manners=replace(offering({"GSSAPI": _gssapi}), greeting=_windows(2966)),
+        twin=replace(offering({"GSSAPI": proves_nothing}), greeting=_windows(5329)),
     ),
     Flaw(
         name="ms01-037-helo",
