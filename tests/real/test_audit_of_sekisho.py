@@ -21,7 +21,7 @@ from peers.loopback import fresh_address
 from peers.service import OWN, Service, Settings, plain_settings
 from peers.sink import RecordingSink
 from real.auth_probes.doors import ALICE, OTHER, USER, Door, Person, opened
-from sekisho.audit.budget import Budget
+from sekisho.audit.budget import MAX_ATTEMPTS, Budget, spent_text
 from sekisho.audit.catalogue import PROBES
 from sekisho.audit.names import Wanted
 from sekisho.audit.pace import Pace
@@ -293,3 +293,35 @@ def test_the_command_itself_finds_all_safe(house: House, tmp_path: Path) -> None
     report = json.loads(house.service.run(*named).well().output)
     found = [one for target in report["targets"] for one in target["results"]]
     assert {one["verdict"] for one in found} == {"safe", "not_applicable"}
+
+
+@pytest.mark.deep
+def test_all_four_ports_of_a_host_take_no_longer_than_twenty_seconds(
+    tmp_path: Path,
+) -> None:
+    """Ten attempts are a host's, so what guesses is not asked of every port."""
+    address = fresh_address()
+    roles = {25: "mx", 465: "submission", 587: "submission", 2525: "submission"}
+    settings = plain_settings("smtp://127.0.0.1:9")
+    settings["listener"] = [
+        {
+            "name": f"at-{port}",
+            "role": role,
+            "bind": [f"{address}:{port}"],
+            "tls": "implicit" if port == 465 else "starttls",
+        }
+        for port, role in roles.items()
+    ]
+    service = Service(tmp_path / "service", settings)
+    service.add_user()
+    with service:
+        named = ("audit", address, "--domain", OWN, "--known-user", "known", "--json")
+        report = json.loads(service.run(*named).output)
+    assert [one["port"] for one in report["targets"]] == [*roles]
+    found = [one for target in report["targets"] for one in target["results"]]
+    unclear = [one for one in found if one["verdict"] not in ("safe", "not_applicable")]
+    spent = spent_text(MAX_ATTEMPTS).en
+    assert {(one["verdict"], one["evidence"]) for one in unclear} == {
+        ("undecided", spent)
+    }
+    assert report["seconds"] <= 20
