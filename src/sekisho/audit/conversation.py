@@ -93,6 +93,7 @@ class Conversation:
         self.hostname = hostname
         self._reader = reader
         self._writer = writer
+        self._socket = writer.transport
         self._replies = ReplyReader()
 
     @classmethod
@@ -299,4 +300,5 @@ class Conversation:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._writer.wait_closed()
                 return
-        self._writer.transport.abort()
+        # The one below TLS: a closed one of TLS has nothing left to abort.
+        self._socket.abort()
