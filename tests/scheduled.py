@@ -133,11 +133,21 @@ class World:
     async def settled(self) -> None:
         await self.until(lambda: not self.scheduler._flights)
 
+    async def at_rest(self) -> None:
+        """Wait until the store has been read for what is due, and all of it is done."""
+
+        def rests() -> bool:
+            scheduler = self.scheduler
+            is_due = scheduler._more or scheduler._due_at <= self.now
+            return not (scheduler._flights or scheduler._loading or is_due)
+
+        await self.until(rests)
+
     async def pass_time(self, seconds: float) -> None:
         self.now += seconds
         self.scheduler._bell.set()
         await asyncio.sleep(0.05)
-        await self.settled()
+        await self.at_rest()
 
     async def set_clock(self, seconds: float) -> None:
         """Set the wall clock by so much: no time passes."""
@@ -146,7 +156,7 @@ class World:
         seen = len(self.seen(events.ClockSet))
         await self.until(lambda: len(self.seen(events.ClockSet)) > seen)
         await asyncio.sleep(0.05)
-        await self.settled()
+        await self.at_rest()
 
     async def restart(self) -> None:
         await self.scheduler.stop(1)
@@ -154,7 +164,7 @@ class World:
         self.scheduler = self.make()
         self.running = asyncio.ensure_future(self.scheduler.run())
         await asyncio.sleep(0.05)
-        await self.settled()
+        await self.at_rest()
 
     def seen(self, kind: type[Event]) -> list[Event]:
         return [event for event in self.events if isinstance(event, kind)]
