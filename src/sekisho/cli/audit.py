@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from sekisho.app.clock import unix_seconds
 from sekisho.app.control import Refusal
-from sekisho.app.wiring import unix_seconds
 from sekisho.audit.canary import Canary, ListeningCanary, MaildirCanary
 from sekisho.audit.catalogue import PROBES
 from sekisho.audit.fleet import Watch, audit_hosts
@@ -37,7 +36,7 @@ from sekisho.audit.reports.baseline import (
 from sekisho.audit.reports.html import html
 from sekisho.audit.reports.json_report import json_report
 from sekisho.audit.reports.junit import junit
-from sekisho.audit.reports.outcome import ExitCode, exit_code
+from sekisho.audit.reports.outcome import exit_code
 from sekisho.audit.reports.sarif import sarif
 from sekisho.audit.reports.text import text
 from sekisho.audit.results import Report, Result
@@ -54,54 +53,12 @@ from sekisho.audit.targets import (
 )
 from sekisho.audit.verdicts import Verdict
 from sekisho.audit.visit import Account
+from sekisho.cli.misuse import FindingCommand
 from sekisho.cli.options import first_line, print_json
 from sekisho.model.text import Language
 
 CANARY_SECONDS = 20.0
 _COLOURS = {Verdict.FLAWED: "red", Verdict.SUSPECT: "yellow"}
-
-
-class _AuditCommand(click.Command):
-    """All that keeps it from running ends with the same code."""
-
-    def make_context(
-        self,
-        info_name: str | None,
-        args: list[str],
-        parent: click.Context | None = None,
-        **extra: Any,  # noqa: ANN401 - click's own
-    ) -> click.Context:
-        with _coded():
-            return super().make_context(info_name, args, parent, **extra)
-
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own
-        with _coded():
-            return super().invoke(ctx)
-
-
-@contextmanager
-def _coded() -> Generator[None]:
-    try:
-        yield
-    except click.UsageError as error:
-        error.show()
-        sys.exit(ExitCode.NOT_RUN)
-    except click.Abort:
-        _refuse("stopped", "")
-    except Refusal as refusal:
-        _refuse(refusal.sentence, refusal.hint)
-    except (PlaceError, PatternError, BaselineError) as error:
-        _refuse(str(error), error.hint)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _refuse(f"{where}{error.strerror or error}", "")
-
-
-def _refuse(sentence: str, hint: str) -> None:
-    click.echo(f"sekisho: {sentence}", err=True)
-    if hint:
-        click.echo(f"  hint: {hint}", err=True)
-    sys.exit(ExitCode.NOT_RUN)
 
 
 def _address(
@@ -138,7 +95,7 @@ class _Output:
     html: str | None
 
 
-@click.command("audit", cls=_AuditCommand)
+@click.command("audit", cls=FindingCommand)
 @click.argument("words", metavar="TARGET…", nargs=-1)
 @click.option("--targets", "file", metavar="FILE", help="more targets, one a line")
 @click.option("--authorized", is_flag=True, help="you may audit these servers")
@@ -225,12 +182,15 @@ def audit_command(  # noqa: PLR0913 - one parameter an option
     25, 465, 587 and 2525 that answer. Only loopback without --authorized.
     """
     language = Language(lang)
-    probes = selected(PROBES, only, skip)
+    with _hinted():
+        probes = selected(PROBES, only, skip)
     if listing:
         _list(probes, language, as_json=as_json)
         return
     watcher = _canary(canary, canary_maildir, canary_listen, canary_seconds)
-    before = read_baseline(Path(baseline)) if baseline else None
+    with _hinted():
+        before = read_baseline(Path(baseline)) if baseline else None
+        places = _places(words, file)
     terms = Terms(
         wanted=Wanted(
             domain=domain,
@@ -245,12 +205,19 @@ def audit_command(  # noqa: PLR0913 - one parameter an option
         stress=stress,
         claimed=claimed or "",
     )
-    places = _places(words, file)
     report = asyncio.run(_audit(places, terms, watcher, authorized, pace))
     comparison = compare(before, report, language) if before else None
     out = _Output(language, as_json, brief, sarif_file, junit_file, html_file)
     _write(report, out, comparison)
     sys.exit(exit_code(report))
+
+
+@contextmanager
+def _hinted() -> Generator[None]:
+    try:
+        yield
+    except (PlaceError, PatternError, BaselineError) as error:
+        raise Refusal(str(error), error.hint) from error
 
 
 def _places(words: tuple[str, ...], file: str | None) -> list[Place]:
