@@ -547,6 +547,7 @@ def test_while_relaying_is_closed_a_grant_lets_nothing_through(
     decision = compile_rules(replace(HOUSE, relaying_closed=True)).decide(case)
     assert decision.reply is replies.RELAYING_CLOSED
     assert decision.rule == "relaying-closed"
+    assert decision.reverse_path == case.reverse_path
     assert rule in decision.reason
 
 
