@@ -84,3 +84,10 @@ def test_who_switches_the_audit_off_is_open_again(tmp_path: Path) -> None:
     house.act(found("flawed", "critical"))
     house.by_itself()
     assert not house.settings.relaying_closed
+
+
+def test_an_audit_that_was_not_answered_opens_nothing(tmp_path: Path) -> None:
+    house = House(tmp_path, "close")
+    house.act(found("flawed", "critical"))
+    house.act(found("undecided", "critical"))
+    assert house.settings.relaying_closed

@@ -141,7 +141,9 @@ class SelfAudit:
                 counts[one.verdict] += 1
         config = self._hands.settings().config
         grave = any(one.verdict == "flawed" and one.severity in _GRAVE for one in found)
-        closed = grave and config.audit.on_flaw == "close"
+        # What was not answered is no reason to open again.
+        doubt = self._hands.settings().relaying_closed and counts["undecided"] > 0
+        closed = (grave or doubt) and config.audit.on_flaw == "close"
         await self._close(closed=closed)
         wrong = [
             f"{one.id} at {one.listener} ({one.address}): {one.verdict}"
