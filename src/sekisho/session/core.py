@@ -62,48 +62,54 @@ def read_nothing(core: "Core") -> bool:
 
 
 class Clock:
-    """By when the client must have sent something; seconds as `now` counts them."""
+    """By when the client must have sent something; seconds as `now` counts them.
 
-    __slots__ = ("_limits", "_now", "block", "command", "data", "session")
+    Looked at far less often than it is set, so what is set are moments, and deadlines
+    are reckoned when somebody asks.
+
+    Attributes:
+        now: When octets came last; within a command line they gain the client nothing.
+        line: When a whole line came last: the next one is waited for since.
+        in_content: Whether octets of content are waited for, and no line.
+        data: By when all content must be there, all chunks together; else `NEVER`.
+        session: By when the session is over.
+
+    """
+
+    __slots__ = ("_limits", "data", "in_content", "line", "now", "session")
 
     def __init__(self, profile: SessionProfile, now: float) -> None:
         limits = profile.limits
         self._limits = limits
-        self._now = now
-        self.command = now + limits.command_seconds
-        self.block = NEVER
+        self.now = self.line = now
+        self.in_content = False
         self.data = NEVER
         self.session = now + limits.session_seconds
 
-    def input_came(self, now: float) -> None:
-        """Some octets came; within a command line they gain the client nothing."""
-        self._now = now
-        if self.block != NEVER:
-            self.block = now + self._limits.data_block_seconds
-
-    def line_came(self) -> None:
-        """A whole line came: the next one is waited for from now on."""
-        self.command = self._now + self._limits.command_seconds
-
     def content_begins(self) -> None:
-        """Octets of content are waited for; all chunks together have one time."""
-        self.command = NEVER
-        self.block = self._now + self._limits.data_block_seconds
-        self.data = min(self.data, self._now + self._limits.data_seconds)
+        """Octets of content are waited for."""
+        self.in_content = True
+        self.data = min(self.data, self.now + self._limits.data_seconds)
 
     def content_pauses(self) -> None:
         """Commands are waited for again, and more chunks may come."""
-        self.block = NEVER
-        self.line_came()
+        self.in_content = False
+        self.line = self.now
 
     def content_ends(self) -> None:
         """Commands are waited for again."""
-        self.content_pauses()
+        self.in_content = False
+        self.line = self.now
         self.data = NEVER
 
     def deadline(self) -> float:
         """Give the earliest of all."""
-        return min(self.command, self.block, self.data, self.session)
+        limits = self._limits
+        if self.in_content:
+            waits = self.now + limits.data_block_seconds
+        else:
+            waits = self.line + limits.command_seconds
+        return min(waits, self.data, self.session)
 
 
 class Core:
@@ -121,6 +127,7 @@ class Core:
         "greeting_name",
         "idle",
         "input",
+        "limits",
         "lmtp",
         "mechanisms",
         "messages",
@@ -147,6 +154,7 @@ class Core:
         readers: Readers,
     ) -> None:
         self.profile = profile
+        self.limits = profile.limits
         self.tls = tls
         self.mechanisms = mechanisms
         self.lmtp = lmtp
@@ -191,7 +199,7 @@ class Core:
             self.end(reply, "refused")
         elif reply.is_transient:
             self.spend(reply)
-        elif self.errors >= self.profile.limits.max_errors:
+        elif self.errors >= self.limits.max_errors:
             self.end(replies.TOO_MANY_ERRORS, "too many errors")
         else:
             self.errors += 1
@@ -209,7 +217,7 @@ class Core:
 
     def spend(self, reply: Reply) -> None:
         """Say a reply that brings no message nearer; there may be only so many."""
-        if self.idle >= self.profile.limits.max_idle_commands:
+        if self.idle >= self.limits.max_idle_commands:
             self.end(replies.TOO_MANY_COMMANDS, "too many commands")
         else:
             self.idle += 1

@@ -108,8 +108,7 @@ def tls_started(core: Core, now: float) -> None:
     core.esmtp = False
     core.greeting_name = ""
     core.authenticated = False
-    core.clock.input_came(now)
-    core.clock.line_came()
+    core.clock.now = core.clock.line = now
 
 
 def rset(core: Core, command: Rset) -> None:

@@ -30,7 +30,7 @@ def auth(core: Core, command: Auth) -> None:
         core.refuse("AUTH", replies.AUTH_UNKNOWN_MECHANISM)
     elif core.tls is not TlsState.ACTIVE:
         core.refuse("AUTH", replies.AUTH_NEEDS_TLS)
-    elif core.auth_failures >= core.profile.limits.max_auth_failures:
+    elif core.auth_failures >= core.limits.max_auth_failures:
         core.refuse_and_end(
             "AUTH", replies.TOO_MANY_AUTH_FAILURES, "too many failed authentications"
         )
@@ -70,10 +70,10 @@ def challenge(core: Core, data: bytes) -> None:
 
 def read_response(core: Core) -> bool:
     """Read a response."""
-    line = core.input.take_line(core.profile.limits.max_auth_line_bytes)
+    line = core.input.take_line(core.limits.max_auth_line_bytes)
     if not isinstance(line, bytes):
         return core.readers.no_line(core, line)
-    core.clock.line_came()
+    core.clock.line = core.clock.now
     core.read = core.readers.command
     if line == b"*":
         cancel(core, replies.AUTH_CANCELLED)

@@ -46,6 +46,10 @@ def _malformed(core: Core, command: Malformed) -> None:
     core.refuse(command.verb, command.reply)
 
 
+def _fatal(core: Core, command: Fatal) -> None:
+    core.refuse_and_end(command.verb, command.reply, "unreadable command")
+
+
 # The key is the type of the value's argument, which no annotation can say.
 _HANDLERS: Mapping[type[Command], Callable[[Core, Any], None]] = {
     Helo: greetings.helo,
@@ -64,37 +68,32 @@ _HANDLERS: Mapping[type[Command], Callable[[Core, Any], None]] = {
     Auth: login.auth,
     StartTls: greetings.starttls,
     Malformed: _malformed,
+    Fatal: _fatal,
 }
 
 
 def read_command(core: Core) -> bool:
     """Read one command and carry it out."""
-    limits = core.profile.limits
-    line = core.input.take_line(limits.max_command_bytes)
+    line = core.input.take_line(core.limits.max_command_bytes)
+    if line is LineFault.INCOMPLETE:
+        return False
     if line is LineFault.TOO_LONG and core.input.peek(5).upper() == b"AUTH ":
-        line = core.input.take_line(limits.max_auth_line_bytes)
+        line = core.input.take_line(core.limits.max_auth_line_bytes)
     if not isinstance(line, bytes):
         return read_no_line(core, line)
-    core.clock.line_came()
+    core.clock.line = core.clock.now
     command = parse_command(line)
-    if isinstance(command, Fatal):
-        core.refuse_and_end(command.verb, command.reply, "unreadable command")
-    elif isinstance(command, Data) and core.input.held:
-        content.pipelined(core)
-    else:
-        _carry_out(core, command)
-    return True
-
-
-def _carry_out(core: Core, command: Command) -> None:
     kind = type(command)
     reply = misplaced(kind, core.state, esmtp=core.esmtp)
-    if reply is None:
+    if kind is Data and core.input.held:
+        content.pipelined(core)
+    elif reply is None:
         _HANDLERS[kind](core, command)
     elif isinstance(command, Bdat):
         content.misplaced_bdat(core, command, reply)
     else:
         core.refuse(kind.__name__.upper(), _in_dialect(core, reply))
+    return True
 
 
 def _in_dialect(core: Core, reply: Reply) -> Reply:
@@ -137,11 +136,11 @@ class _Skipping:
         before = core.input.held
         done = core.input.skip_line()
         self._skipped += before - core.input.held
-        if self._skipped > _MOST_SKIPPED * core.profile.limits.max_command_bytes:
+        if self._skipped > _MOST_SKIPPED * core.limits.max_command_bytes:
             core.end(replies.TOO_MANY_ERRORS, "endless line")
             return True
         if done:
-            core.clock.line_came()
+            core.clock.line = core.clock.now
             core.read = read_command
         return done
 

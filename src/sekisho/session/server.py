@@ -88,7 +88,7 @@ class ServerSession:
         """Take what the client sent."""
         core = self._core
         if not core.ended:
-            core.clock.input_came(now)
+            core.clock.now = now
             core.input.feed(data)
 
     def next_event(self) -> Event | None:

@@ -60,13 +60,14 @@ _OUT_OF_PLACE: Mapping[type[Command], Mapping[State, Reply]] = {
         State.CHUNKS: replies.AUTH_NOT_NOW,
     },
 }
-_NOWHERE: Mapping[State, Reply] = {}
 _OF_EXTENSIONS = frozenset({Bdat, StartTls, Auth})
 
 
 def misplaced(command: type[Command], state: State, *, esmtp: bool) -> Reply | None:
     """Find the reply for a command in the wrong place; None where it is right."""
-    reply = _OUT_OF_PLACE.get(command, _NOWHERE).get(state)
+    if command not in _OUT_OF_PLACE:
+        return None
+    reply = _OUT_OF_PLACE[command].get(state)
     if reply is None and not esmtp and command in _OF_EXTENSIONS:
         return replies.BAD_SEQUENCE
     return reply

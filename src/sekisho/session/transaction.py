@@ -16,7 +16,7 @@ no error of its (RFC 5321 §4.5.3.1.10: it sends the rest in another transaction
 
 def mail(core: Core, command: Mail) -> None:
     """MAIL."""
-    limits = core.profile.limits
+    limits = core.limits
     envelope = command.envelope
     if core.messages >= limits.max_messages_per_session:
         core.end(replies.TOO_MANY_MESSAGES, "too many messages")
@@ -39,7 +39,7 @@ def _sender_answered(core: Core, reply: Reply) -> None:
 
 def rcpt(core: Core, command: Rcpt) -> None:
     """RCPT."""
-    most = core.profile.limits.max_recipients
+    most = core.limits.max_recipients
     core.offered += 1
     if core.offered > _PATIENCE * most:
         core.end(replies.TOO_MANY_COMMANDS, "too many recipients")

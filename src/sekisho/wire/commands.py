@@ -16,6 +16,7 @@ RFC 5321 §4.1.1 asks us to bear with blanks at the end of a line. Blanks behind
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import msgspec
 
@@ -32,6 +33,11 @@ from sekisho.wire.path import PATH, parse_forward_path, parse_reverse_path
 
 MAX_CHUNK_DIGITS = 10
 """A chunk of more than 10 GB is nobody's; we would swallow it for hours."""
+
+MOST_REMEMBERED = 512
+MAX_REMEMBERED_OCTETS = 128
+"""So many short lines of EHLO, MAIL and RCPT each are read but once: hosts say the same
+again and again. Nothing secret stands in them, and what they become never changes."""
 
 
 class Helo(msgspec.Struct, frozen=True):
@@ -319,14 +325,19 @@ _PARSERS: Mapping[bytes, Callable[[bytes], Command]] = {
 }
 
 
+_remembering = lru_cache(MOST_REMEMBERED)
+_REMEMBERING: Mapping[bytes, Callable[[bytes], Command]] = {
+    **_PARSERS,
+    **{verb: _remembering(_PARSERS[verb]) for verb in (b"EHLO", b"MAIL", b"RCPT")},
+}
+
+
 def parse_command(line: bytes) -> Command:
     """Read a line without its CRLF; every line is some command."""
     verb, _, argument = line.rstrip(b" ").partition(b" ")
-    upper = verb.upper()
-    parser = _PARSERS.get(upper)
-    if parser is not None:
-        return parser(argument)
-    return _unknown(upper)
+    verb = verb.upper()
+    parsers = _REMEMBERING if len(line) <= MAX_REMEMBERED_OCTETS else _PARSERS
+    return parsers[verb](argument) if verb in parsers else _unknown(verb)
 
 
 def is_bdat(line: bytes) -> bool:

@@ -168,7 +168,9 @@ class DataReceiver:
             self.finished = True
             source.start = start + 3
             return b""
-        end = data.find(_END, start, until)
+        # The first dot of all is in the usual case the final one.
+        dot = data.find(_END[:3], start, until)
+        end = data.find(_END, dot, until) if dot >= 0 else -1
         if end >= 0:
             self.finished = True
             source.start = end + len(_END)
@@ -176,7 +178,7 @@ class DataReceiver:
         else:
             source.start = until - self._held_back(data, start, until)
             piece = data[start : source.start]
-        return self._unstuffed(piece) if piece else b""
+        return self._unstuffed(piece, dotted=dot != end) if piece else b""
 
     def _held_back(self, data: bytes, start: int, until: int) -> int:
         """How many of the last octets may be the beginning of the final dot."""
@@ -186,12 +188,13 @@ class DataReceiver:
             return 2
         return int(data.endswith((b"\r", b"\r\n."), start, until))
 
-    def _unstuffed(self, piece: bytes) -> bytes:
-        dotted = self._line_start and piece.startswith(b".")
+    def _unstuffed(self, piece: bytes, *, dotted: bool) -> bytes:
+        """Take the dots off: the one it begins with, and others where there are any."""
+        begins = self._line_start and piece.startswith(b".")
         self._line_start = piece.endswith(b"\r\n")
-        if dotted:
+        if begins:
             piece = piece[1:]
-        if b"\r\n." in piece:
+        if dotted:
             piece = piece.replace(b"\r\n.", b"\r\n")
         return self.check.take(piece)
 

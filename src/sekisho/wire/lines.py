@@ -45,7 +45,8 @@ class InputBuffer:
     def feed(self, data: bytes) -> None:
         """Add what came."""
         # In the usual case all was read, and nothing is copied.
-        self.data = self.data[self.start :] + data if self.held else data
+        rest = self.data[self.start :]
+        self.data = rest + data if rest else data
         self.start = 0
 
     def clear(self) -> None:
@@ -76,13 +77,13 @@ class InputBuffer:
         data, begin = self.data, self.start
         if begin == len(data):
             return LineFault.INCOMPLETE
-        end = data.find(b"\n", begin) + 1
-        if end and end - begin <= limit and data[begin:end].endswith(b"\r\n"):
-            line = data[begin : end - 2]
-            if b"\r" not in line and b"\0" not in line:
-                self.start = end
+        end = data.find(b"\n", begin)
+        # The first CR of all stands right before the first LF of all.
+        if 0 < end - begin < limit and data.find(b"\r", begin, end) == end - 1:
+            line = data[begin : end - 1]
+            if b"\0" not in line:
+                self.start = end + 1
                 return line
-            return LineFault.BAD_OCTET
         return _fault(data[begin : begin + limit], limit)
 
     def skip_line(self) -> bool:
