@@ -9,7 +9,7 @@ from argon2 import PasswordHasher
 
 from auth.support import PASSWORD, QUICK
 from sekisho.auth.authenticator import AuthUnavailableError
-from sekisho.auth.hashing import HashingPool, PasswordCheck, expected
+from sekisho.auth.hashing import Hasher, HashingPool, PasswordCheck, expected
 
 
 def _burn(seconds: float) -> float:
@@ -90,3 +90,17 @@ async def test_a_pool_gives_what_was_called_by_name() -> None:
         assert await pool.run(int, "11", base=2) == 3
     finally:
         pool.close()
+
+
+def test_a_hash_costs_what_is_recommended_and_the_decoys_no_less() -> None:
+    hasher, cost = Hasher(), "$argon2id$v=19$m=19456,t=2,p=1$"
+    assert hasher.hash(PASSWORD).startswith(cost)
+    assert hasher.decoy.startswith(cost)
+    assert QUICK.hash(PASSWORD).startswith("$argon2id$v=19$m=8,t=1,p=1$")
+
+
+def test_no_password_has_the_hash_of_the_decoy() -> None:
+    another = Hasher(memory_kib=8, passes=1)
+    assert QUICK.decoy != another.decoy
+    for password in ("", PASSWORD):
+        assert QUICK.check(QUICK.decoy, password) is PasswordCheck.WRONG
