@@ -5,6 +5,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -12,6 +13,8 @@ from peers.service import OWN
 from sekisho.model.facts import Standing
 from sekisho.net.ports import bind
 from sekisho.observe import events
+from sekisho.server.reception import Reception
+from sekisho.session import events as session_events
 from server.support import (
     FROM,
     MAIL,
@@ -502,3 +505,7 @@ def test_an_ipv6_port_takes_no_ipv4() -> None:
         pytest.skip("no IPv6 here")
     with bound:
         assert bound.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == 1
+
+
+def test_every_event_of_a_session_is_carried_out() -> None:
+    assert Reception._HANDLERS.keys() == set(get_args(session_events.Event))

@@ -16,6 +16,7 @@ from ipaddress import ip_address
 from sekisho.app.authenticators import doors
 from sekisho.app.clock import unix_seconds
 from sekisho.app.hostfacts import Seen, own_addresses
+from sekisho.app.randomness import id_bits
 from sekisho.app.reports import Reporter as ReportMaker
 from sekisho.app.roster import Roster
 from sekisho.app.submission import SYSTEM, system_identity
@@ -55,12 +56,11 @@ _MOST_CARRIERS = 500
 """Connections to next hosts at once, of all workers together."""
 _LEAST_CARRIERS = 100
 """But so many a worker."""
-_ID_BITS = 74
 
 
 def new_id(unix_seconds: float) -> MessageId:
     """A message id, random enough that nobody guesses another."""
-    return new_message_id(unix_seconds, secrets.randbits(_ID_BITS))
+    return new_message_id(unix_seconds, id_bits())
 
 
 """The clock that everything below is handed."""

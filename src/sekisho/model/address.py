@@ -167,7 +167,8 @@ class AddressPattern:
 
     def matches(self, address: Address) -> bool:
         """Whether the mailbox is one of those meant."""
-        if self.local_part not in ("*", address.local_part.lower()):
+        local_part = self.local_part
+        if local_part != "*" and local_part != address.local_part.lower():
             return False
         if self.domain == "*":
             return True

@@ -39,6 +39,8 @@ class Notify(Flag):
     FAILURE = 2
     DELAY = 4
 
+    __hash__ = object.__hash__
+
 
 NOTIFY_DEFAULT = Notify.FAILURE | Notify.DELAY
 """What a recipient without NOTIFY gets (RFC 3461 §4.1: FAILURE, or with DELAY)."""

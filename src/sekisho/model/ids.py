@@ -4,8 +4,9 @@ Pure: clock and randomness are arguments.
 """
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
@@ -14,8 +15,7 @@ _SHORT_LENGTH = 26
 _SHORT = re.compile(rf"[{_ALPHABET}]{{{_SHORT_LENGTH}}}")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class MessageId:
+class MessageId(msgspec.Struct, frozen=True, order=True):
     """The name of a message, the same in log, queue, timeline and ``Received``.
 
     Attributes:

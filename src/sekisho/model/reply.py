@@ -6,7 +6,10 @@ no text from outside can add a reply of its own.
 """
 
 import re
-from dataclasses import dataclass, field
+from functools import lru_cache
+
+import msgspec
+from msgspec.structs import force_setattr
 
 MAX_REPLY_TEXT_OCTETS = 480
 """Of the 512 octets of a reply line (RFC 5321 §4.5.3.1.5), codes and CRLF aside."""
@@ -19,8 +22,7 @@ class ReplyError(ValueError):
     """Code, enhanced code and text do not make a reply."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """What a server answers to one command.
 
     Attributes:
@@ -28,36 +30,29 @@ class Reply:
         enhanced: ``class.subject.detail``, or empty where RFC 2034 wants none
             (greeting, EHLO, 3yz).
         lines: At least one; printable ASCII.
-        encoded: The octets, made once: replies are constants far more often than not.
+        encoded: The octets. Made of the rest whatever is given here, and once, as
+            replies are constants far more often than not.
 
     """
 
     code: int
     enhanced: str
     lines: tuple[str, ...]
-    encoded: bytes = field(init=False, repr=False, compare=False)
+    encoded: bytes = b""
 
     def __post_init__(self) -> None:
         """Refuse what would be misread on the wire."""
-        if not 200 <= self.code <= 599:  # noqa: PLR2004 - RFC 5321 §4.2.1
-            raise ReplyError(f"{self.code} is no reply code")
-        if self.enhanced and not (
-            _ENHANCED.fullmatch(self.enhanced)
-            and self.enhanced[0] == str(self.code // 100)
-        ):
-            raise ReplyError(f"{self.enhanced!r} does not fit {self.code}")
+        going_on, last = _heads(self.code, self.enhanced)
         if not self.lines:
             raise ReplyError("a reply has at least one line")
         for line in self.lines:
-            if _UNPRINTABLE.search(line) or len(line) > MAX_REPLY_TEXT_OCTETS:
+            if not (line.isascii() and line.isprintable()) or (
+                len(line) > MAX_REPLY_TEXT_OCTETS
+            ):
                 raise ReplyError(f"{line[:80]!r} cannot stand in a reply")
-        prefix = f"{self.enhanced} " if self.enhanced else ""
-        last = len(self.lines) - 1
-        text = "".join(
-            f"{self.code}{' ' if n == last else '-'}{prefix}{line}\r\n"
-            for n, line in enumerate(self.lines)
-        )
-        object.__setattr__(self, "encoded", text.encode("ascii"))
+        before = "".join([f"{going_on}{line}\r\n" for line in self.lines[:-1]])
+        text = f"{before}{last}{self.lines[-1]}\r\n"
+        force_setattr(self, "encoded", text.encode("ascii"))
 
     def __str__(self) -> str:
         """Say it in one line, for logs and timelines."""
@@ -73,6 +68,24 @@ class Reply:
     def is_transient(self) -> bool:
         """Whether the same command may succeed later (4yz)."""
         return 400 <= self.code < 500  # noqa: PLR2004
+
+
+@lru_cache(maxsize=256)
+def _heads(code: int, enhanced: str) -> tuple[str, str]:
+    """What stands before the text of a line that others follow, and of the last one.
+
+    Raises:
+        ReplyError: The codes are none, or do not fit each other.
+
+    """
+    if not 200 <= code <= 599:  # noqa: PLR2004 - RFC 5321 §4.2.1
+        raise ReplyError(f"{code} is no reply code")
+    if enhanced and not (
+        _ENHANCED.fullmatch(enhanced) and enhanced[0] == str(code // 100)
+    ):
+        raise ReplyError(f"{enhanced!r} does not fit {code}")
+    words = f"{enhanced} " if enhanced else ""
+    return f"{code}-{words}", f"{code} {words}"
 
 
 def reply(code: int, enhanced: str, *lines: str) -> Reply:

@@ -89,30 +89,6 @@ Route = MxRoute | HostRoute | MaildirRoute | DropRoute
 
 
 @dataclass(frozen=True, slots=True)
-class RouteRule:
-    """One ``[[route]]``: the first that matches wins.
-
-    Attributes:
-        to: Forward-paths.
-        sender: Reverse-paths; ``<>`` matches only ``*``.
-        route: Where to.
-
-    """
-
-    to: AddressPattern
-    sender: AddressPattern
-    route: Route
-
-
-@dataclass(frozen=True, slots=True)
-class Routes:
-    """All routes: own domains first, then the rules in order, then MX."""
-
-    domains: Mapping[str, Route] = field(default_factory=dict[str, Route])
-    rules: tuple[RouteRule, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Destination:
     """What mail may share one connection: equal destinations, equal treatment.
 
@@ -125,16 +101,78 @@ class Destination:
 
     route: Route
     domain: str = ""
+    _name: str = field(init=False, repr=False, compare=False)
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work out once what every message asks for."""
+        object.__setattr__(self, "_name", _name_of(self.route, self.domain))
+        object.__setattr__(self, "_hash", hash((self.route, self.domain)))
 
     def __str__(self) -> str:
-        match self.route:
-            case MxRoute():
-                return self.domain
-            case HostRoute(name=name):
-                return name
-            case MaildirRoute(path=path):
-                return f"maildir:{path}"
-            case DropRoute(path=path):
-                return f"drop:{path}"
-            case _:
-                assert_never(self.route)
+        return self._name
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
+def _name_of(route: Route, domain: str) -> str:
+    match route:
+        case MxRoute():
+            return domain
+        case HostRoute(name=name):
+            return name
+        case MaildirRoute(path=path):
+            return f"maildir:{path}"
+        case DropRoute(path=path):
+            return f"drop:{path}"
+        case _:
+            assert_never(route)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRule:
+    """One ``[[route]]``: the first that matches wins.
+
+    Attributes:
+        to: Forward-paths.
+        sender: Reverse-paths; ``<>`` matches only ``*``.
+        route: Where to.
+        destination: That of all its mail; None where each domain is one by itself.
+
+    """
+
+    to: AddressPattern
+    sender: AddressPattern
+    route: Route
+    destination: Destination | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make the destination once."""
+        by_mx = isinstance(self.route, MxRoute)
+        one = None if by_mx else Destination(self.route)
+        object.__setattr__(self, "destination", one)
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """All routes: own domains first, then the rules in order, then MX.
+
+    Attributes:
+        domains: The routes of own domains.
+        rules: In order.
+        own: The destinations of own domains.
+
+    """
+
+    domains: Mapping[str, Route] = field(default_factory=dict[str, Route])
+    rules: tuple[RouteRule, ...] = ()
+    own: Mapping[str, Destination] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make the destinations once."""
+        own = {
+            domain: Destination(route, domain if isinstance(route, MxRoute) else "")
+            for domain, route in self.domains.items()
+        }
+        object.__setattr__(self, "own", own)

@@ -62,7 +62,14 @@ _POSTMASTER_REASON = "mail for the postmaster is always taken"
 class Policy:
     """The rules, indexed; pure, and the same for all sessions."""
 
-    __slots__ = ("_domains", "_gates", "_has_quotas", "_postmaster", "rules")
+    __slots__ = (
+        "_brakes",
+        "_domains",
+        "_gates",
+        "_has_quotas",
+        "_postmaster",
+        "rules",
+    )
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
@@ -72,6 +79,7 @@ class Policy:
         }
         self._gates = build_gates(rules, self._domains)
         self._postmaster = rules.postmaster.key
+        self._brakes = rules.brake.is_on
         lanes = [one.lane for one in rules.listeners.values() if one.lane is not None]
         self._has_quotas = any(one.quota != Quota() for one in [*rules.grants, *lanes])
 
@@ -116,9 +124,7 @@ class Policy:
 
     def counts(self, listener: str, client: IPAddress, who: Who) -> bool:
         """Whether a decision about this client may look at a quota."""
-        if isinstance(who, Identity) and (
-            who.max_messages_per_day or self.rules.brake.is_on
-        ):
+        if isinstance(who, Identity) and (who.max_messages_per_day or self._brakes):
             return True
         gate = self._gates.get(listener)
         if gate is None or not self._has_quotas:
@@ -243,7 +249,9 @@ class Policy:
             counted=self._counted(facts.who, taken),
             rewrite_from=rewrite_from,
             log_only=log_only,
-            held_by=why_held(self.rules.brake, whom(facts.who), facts.usage),
+            held_by=why_held(self.rules.brake, whom(facts.who), facts.usage)
+            if self._brakes
+            else "",
         )
 
     def _counted(self, who: Who, taken: Iterable[Permit]) -> tuple[QuotaKey, ...]:
@@ -252,7 +260,7 @@ class Policy:
         if isinstance(who, Identity):
             if who.max_messages_per_day:
                 keys.append(credential_key(who))
-            if self.rules.brake.is_on:
+            if self._brakes:
                 keys.append(sent_key(who.account))
         return tuple(keys)
 

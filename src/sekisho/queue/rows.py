@@ -8,6 +8,7 @@ then fails its own caller, and not the group that it would have shared.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 import msgspec
@@ -74,6 +75,7 @@ _decode_message_facts = msgspec.msgpack.Decoder(_MessageFacts).decode
 _decode_recipient_facts = msgspec.msgpack.Decoder(_RecipientFacts).decode
 _BODY_NAME = {kind: kind.value for kind in BodyKind}
 _RET_NAME = {ret: ret.value for ret in Ret}
+_PENDING, _HELD = State.PENDING.value, State.HELD.value
 
 
 class PreparedMessage:
@@ -126,7 +128,7 @@ def prepare(
         grant=decision.grant,
         reason=decision.reason,
     )
-    state = int(State.HELD if decision.verdict is Verdict.HOLD else State.PENDING)
+    state = _HELD if decision.verdict is Verdict.HOLD else _PENDING
     now, base = message.received_at, seq << INDEX_BITS
     recipients: list[NewRecipientRow] = [
         (
@@ -137,13 +139,19 @@ def prepare(
             destinations(recipient.address, reverse_path),
             str(recipient.address),
             "",
-            _recipient_facts(recipient, ruling),
+            _recipient_facts(
+                recipient.notify,
+                recipient.notify_given,
+                recipient.original,
+                ruling.rule,
+                ruling.grant,
+            ),
         )
         for index, (recipient, ruling) in enumerate(
             zip(envelope.recipients, rulings, strict=True)
         )
     ]
-    if parked and state == State.PENDING:
+    if parked and state == _PENDING:
         recipients = [_joined(one, parked.get(one[4])) for one in recipients]
     return PreparedMessage(
         (
@@ -186,15 +194,13 @@ def admitted_by(envelope: Envelope, decision: Decision) -> Sequence[Ruling]:
         raise TypeError("a message has at least one recipient, and not a million")
     if decision.reverse_path != envelope.reverse_path:
         raise TypeError("the decision was made for another reverse-path")
-    if len(rulings) == len(recipients) and all(
-        recipient.address == ruling.address
-        for recipient, ruling in zip(recipients, rulings, strict=True)
-    ):
+    addresses = [recipient.address for recipient in recipients]
+    if addresses == [ruling.address for ruling in rulings]:
         return rulings
     by_address = {ruling.address: ruling for ruling in rulings}
-    if by_address.keys() != {recipient.address for recipient in recipients}:
+    if by_address.keys() != set(addresses):
         raise TypeError("the decision was made for other recipients")
-    return [by_address[recipient.address] for recipient in recipients]
+    return [by_address[address] for address in addresses]
 
 
 def released_facts(facts: bytes, decision: Decision) -> bytes:
@@ -256,16 +262,16 @@ def _address_from(text: str) -> Address:
     return parse_address(text) if "@" in text else Address(text, "")
 
 
-def _recipient_facts(recipient: Recipient, ruling: Ruling) -> bytes:
-    return _encode(
-        _RecipientFacts(
-            recipient.notify.value,
-            recipient.notify_given,
-            recipient.original,
-            ruling.rule,
-            ruling.grant,
-        )
-    )
+@lru_cache(maxsize=256)
+def _recipient_facts(
+    notify: Notify,
+    notify_given: bool,  # noqa: FBT001 - part of the cache's key
+    original: str,
+    rule: str,
+    grant: str,
+) -> bytes:
+    """Nearly always the same: made once for each that there is."""
+    return _encode(_RecipientFacts(notify.value, notify_given, original, rule, grant))
 
 
 def _restore_recipient(row: RecipientRow) -> QueuedRecipient:

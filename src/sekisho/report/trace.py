@@ -10,14 +10,13 @@ can close a comment, add a clause or end a line. Lines are far below 998 octets
 """
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from ipaddress import IPv4Address
+
+import msgspec
 
 from sekisho.model.address import Address
 from sekisho.model.ids import MessageId
-from sekisho.model.rules import IPAddress
 
 MAX_WORD = 255
 """Characters of a word from outside; the rest is cut off."""
@@ -50,15 +49,14 @@ _SUFFIX = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trace:
+class Trace(msgspec.Struct, frozen=True, kw_only=True):
     """What a ``Received`` field says of one message.
 
     Attributes:
         hostname: Ours.
         id: The message's.
         now: Unix seconds.
-        client: The client's address.
+        client: The client's address, as text.
         greeting_name: What it said after HELO, EHLO or LHLO; anything at all.
         esmtp: Whether that was EHLO or LHLO.
         lmtp: Whether that was LHLO.
@@ -75,7 +73,7 @@ class Trace:
     hostname: str
     id: MessageId
     now: float
-    client: IPAddress
+    client: str
     greeting_name: str
     esmtp: bool = True
     lmtp: bool = False
@@ -89,11 +87,19 @@ class Trace:
 
 def received_field(case: Trace) -> bytes:
     """Write the ``Received`` field, CRLF at its end included (RFC 5321 §4.4)."""
+    way = _way(
+        case.greeting_name,
+        case.client,
+        case.hostname,
+        case.esmtp,
+        (case.lmtp, case.smtputf8),
+        case.authenticated,
+        case.tls_version,
+        case.tls_cipher,
+        case.account,
+    )
     return (
-        f"Received: from {_name(case.greeting_name)} ({_literal(case.client)})\r\n"
-        f"\tby {case.hostname} with {_protocol(case)}{_tls(case)}{_account(case)}\r\n"
-        f"\tid {case.id}{_for(case)};\r\n"
-        f"\t{rfc5322_date(case.now)}\r\n"
+        f"{way}\tid {case.id}{_for(case)};\r\n\t{rfc5322_date(case.now)}\r\n"
     ).encode()
 
 
@@ -143,38 +149,43 @@ def _date_of_second(second: int) -> str:
     return f"{day}, {at.day} {month} {at.year:04} {at:%H:%M:%S} +0000"
 
 
-@lru_cache(maxsize=256)
 def _name(greeting_name: str) -> str:
     if _NAME_OR_LITERAL.fullmatch(greeting_name):
         return greeting_name
     return _NOT_IN_NAME.sub("?", greeting_name[:MAX_WORD]) or "unknown"
 
 
-def _literal(client: IPAddress) -> str:
-    if isinstance(client, IPv4Address):
+def _literal(client: str) -> str:
+    if ":" not in client:
         return f"[{client}]"
     # A literal has no zone (RFC 5321 §4.1.3).
-    return f"[IPv6:{str(client).partition('%')[0]}]"
+    return f"[IPv6:{client.partition('%')[0]}]"
 
 
-def _protocol(case: Trace) -> str:
-    if not case.esmtp:
-        return "SMTP"
-    family = _FAMILY[case.lmtp, case.smtputf8]
-    return family + _SUFFIX[case.tls_version != "", case.authenticated]
-
-
-def _tls(case: Trace) -> str:
-    if not case.tls_version:
-        return ""
-    return f" ({_name(case.tls_version)} {_name(case.tls_cipher)})"
-
-
-def _account(case: Trace) -> str:
-    if not case.account:
-        return ""
-    account = _NOT_IN_ACCOUNT.sub("?", case.account[:MAX_WORD])
-    return f"\r\n\t(account {account})"
+@lru_cache(maxsize=256)
+def _way(  # noqa: PLR0913, PLR0917 - the key of what is made once
+    greeting_name: str,
+    client: str,
+    hostname: str,
+    esmtp: bool,  # noqa: FBT001
+    family: tuple[bool, bool],
+    authenticated: bool,  # noqa: FBT001
+    tls_version: str,
+    tls_cipher: str,
+    account: str,
+) -> str:
+    """The clauses that are the same for all messages of a session."""
+    protocol, tls, user = "SMTP", "", ""
+    if esmtp:
+        protocol = _FAMILY[family] + _SUFFIX[tls_version != "", authenticated]
+    if tls_version:
+        tls = f" ({_name(tls_version)} {_name(tls_cipher)})"
+    if account:
+        user = f"\r\n\t(account {_NOT_IN_ACCOUNT.sub('?', account[:MAX_WORD])})"
+    return (
+        f"Received: from {_name(greeting_name)} ({_literal(client)})\r\n"
+        f"\tby {hostname} with {protocol}{tls}{user}\r\n"
+    )
 
 
 def _for(case: Trace) -> str:

@@ -109,12 +109,12 @@ class Acceptance:
         services, client = self._services, self._client
         header, envelope = transaction.collector.header, transaction.whole_envelope()
         now, hostname = services.clock(), services.policy.rules.hostname
-        account, id_ = account_of(who), services.new_id(services.clock())
+        account, id_ = account_of(who), services.new_id(now)
         prefix = received_field(
             Trace(
                 hostname=hostname,
                 greeting_name=self._session.greeting_name,
-                client=client.address,
+                client=client.text,
                 esmtp=self._session.esmtp,
                 lmtp=self._session.lmtp,
                 smtputf8=envelope.smtputf8,

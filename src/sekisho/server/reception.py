@@ -9,7 +9,7 @@ nothing of sockets.
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from typing import Any, assert_never
+from typing import Any, ClassVar
 
 from msgspec.structs import replace
 
@@ -17,7 +17,7 @@ from sekisho.auth.gatekeeper import Challenge
 from sekisho.model import replies
 from sekisho.model.content import Body, FileBody
 from sekisho.model.decision import Decision
-from sekisho.model.envelope import Envelope, Recipient
+from sekisho.model.envelope import Recipient
 from sekisho.model.facts import Facts, HeaderFacts, Offered, QuotaKey, Usage
 from sekisho.model.identity import Identity
 from sekisho.model.reply import Reply
@@ -82,41 +82,11 @@ class Reception:
     def handle(self, event: events.Event) -> None:
         """Carry out one event: answer the session now, or be busy and resume."""
         try:
-            self._carry_out(event)
+            self._HANDLERS[type(event)](self, event)
         except StoreUnavailableError as error:
             self._cannot_count(error)
         except Exception as error:  # noqa: BLE001 - whatever it was, nothing passes
             self._failed(error)
-
-    def _carry_out(self, event: events.Event) -> None:  # noqa: C901, PLR0912 - one row an event
-        match event:
-            case events.ContentReceived(data):
-                self._content(data)
-            case events.SenderOffered(envelope):
-                self._sender(envelope)
-            case events.RecipientOffered(recipient):
-                self._recipient(recipient)
-            case events.ContentStarted():
-                self._session.answer(replies.START_DATA)
-            case events.ContentCompleted():
-                self._completed()
-            case events.ContentAborted(reply):
-                self._refuse(reply, "content", "the content broke a rule")
-                self._drop_transaction()
-            case events.TransactionReset():
-                self._drop_transaction()
-            case events.AuthRequested(mechanism, initial):
-                self._later(self._auth(self._authentication.begin(mechanism, initial)))
-            case events.AuthResponded(data):
-                self._later(self._auth(self._authentication.respond(data)))
-            case events.AuthCancelled():
-                self._authentication.cancel()
-            case events.CommandRefused(command, reply):
-                self._journal.command_refused(command, reply)
-            case events.TlsRequested() | events.SessionEnded():
-                pass  # The connection's business, which has seen to it.
-            case _:
-                assert_never(event)
 
     def tls_started(self) -> None:
         """Forget what was said in the clear (RFC 3207 §4.2)."""
@@ -134,8 +104,8 @@ class Reception:
 
     # MAIL and RCPT
 
-    def _sender(self, envelope: Envelope) -> None:
-        services, session = self._services, self._session
+    def _sender(self, event: events.SenderOffered) -> None:
+        services, session, envelope = self._services, self._session, event.envelope
         who = self._authentication.who
         if services.draining:
             session.refuse(replies.SHUTTING_DOWN)
@@ -164,8 +134,9 @@ class Reception:
             self._transaction = None
         session.answer(decision.reply)
 
-    def _recipient(self, recipient: Recipient) -> None:
+    def _recipient(self, event: events.RecipientOffered) -> None:
         transaction, policy = self._transaction, self._services.policy
+        recipient = event.recipient
         if transaction is None:
             self._session.answer(replies.BAD_SEQUENCE)
             return
@@ -226,14 +197,23 @@ class Reception:
 
     # Content
 
-    def _content(self, data: bytes) -> None:
+    def _started(self, event: events.ContentStarted) -> None:
+        del event
+        self._session.answer(replies.START_DATA)
+
+    def _content(self, event: events.ContentReceived) -> None:
         if self._transaction is not None:
             collector = self._transaction.collector
-            collector.add(data)
+            collector.add(event.data)
             if collector.must_spill:
                 self._later(collector.spill())
 
-    def _completed(self) -> None:
+    def _aborted(self, event: events.ContentAborted) -> None:
+        self._refuse(event.reply, "content", "the content broke a rule")
+        self._drop_transaction()
+
+    def _completed(self, event: events.ContentCompleted) -> None:
+        del event
         transaction = self._transaction
         if transaction is None:
             self._session.answer(replies.BAD_SEQUENCE)
@@ -311,6 +291,27 @@ class Reception:
             )
         )
 
+    def _reset(self, event: events.TransactionReset) -> None:
+        del event
+        self._drop_transaction()
+
+    def _auth_begins(self, event: events.AuthRequested) -> None:
+        step = self._authentication.begin(event.mechanism, event.initial)
+        self._later(self._auth(step))
+
+    def _auth_goes_on(self, event: events.AuthResponded) -> None:
+        self._later(self._auth(self._authentication.respond(event.data)))
+
+    def _auth_cancelled(self, event: events.AuthCancelled) -> None:
+        del event
+        self._authentication.cancel()
+
+    def _command_refused(self, event: events.CommandRefused) -> None:
+        self._journal.command_refused(event.command, event.reply)
+
+    def _of_connection(self, event: events.TlsRequested | events.SessionEnded) -> None:
+        """Nothing: it is the connection's business, which has seen to it."""
+
     async def _auth(self, step: Coroutine[Any, Any, Reply | Challenge]) -> None:
         answer = await step
         if isinstance(answer, Challenge):
@@ -365,3 +366,20 @@ class Reception:
             to=str(to.address) if to else "",
             who=self._authentication.who,
         )
+
+    # The key is the type of the value's argument, which no annotation can say.
+    _HANDLERS: ClassVar[Mapping[type[events.Event], Callable[[Any, Any], None]]] = {
+        events.SenderOffered: _sender,
+        events.RecipientOffered: _recipient,
+        events.ContentStarted: _started,
+        events.ContentReceived: _content,
+        events.ContentCompleted: _completed,
+        events.ContentAborted: _aborted,
+        events.TransactionReset: _reset,
+        events.TlsRequested: _of_connection,
+        events.AuthRequested: _auth_begins,
+        events.AuthResponded: _auth_goes_on,
+        events.AuthCancelled: _auth_cancelled,
+        events.CommandRefused: _command_refused,
+        events.SessionEnded: _of_connection,
+    }

@@ -73,6 +73,8 @@ class ClientSession:
     Attributes:
         profile: As given.
         transactions: How many were begun.
+        content_begun: Whether content of the last transaction was asked for. Until
+            then the message cannot have been taken.
         deadline: When `timed_out` is to be called, on the clock of `now`.
         ended: Whether nothing more can be said: send `output`, then close.
 
@@ -91,6 +93,8 @@ class ClientSession:
         "_seconds",
         "_starting_tls",
         "_transaction",
+        "_whole",
+        "content_begun",
         "deadline",
         "ended",
         "profile",
@@ -115,10 +119,12 @@ class ClientSession:
         self._left_open = False
         self._probed: Recipient | None = None
         self._transaction: Transaction | None = None
+        self._whole: bytes | None = None
+        self.content_begun = False
         self._reader = ReplyReader()
         self._events: deque[ClientEvent] = deque()
         self._output: list[bytes] = []
-        self._plan: deque[Command] = deque()
+        self._plan: list[Command] = []
         self._awaited: deque[Step] = deque((Step.GREETING,))
         self._seconds = seconds_by_step(profile.timeouts)
         self.deadline = now + profile.timeouts.greeting
@@ -138,7 +144,7 @@ class ClientSession:
     @property
     def reusable(self) -> bool:
         """Whether it makes sense to begin another transaction (LIMITS MAILMAX)."""
-        bound = self.offered.max_messages
+        bound = self._opening.offered.max_messages
         return self.idle and not 0 < bound <= self.transactions
 
     def next_event(self) -> ClientEvent | None:
@@ -160,10 +166,17 @@ class ClientSession:
         if self._starting_tls:
             self._end(injected(self.profile.host))
             return
-        self._reader.receive(data)
+        reader = self._reader
+        reader.receive(data)
         try:
-            while not self.ended and (answer := self._reader.next_reply()) is not None:
+            while (answer := reader.next_reply()) is not None:
                 self._answered(answer)
+                if self.ended:
+                    break
+            # Not before: what came with the 354 cannot be the answer to the content.
+            transaction, whole = self._transaction, self._whole
+            if transaction is not None and whole is not None and self.content_begun:
+                self._give(transaction, whole)
         except ReplySyntaxError as error:
             self._end(no_reply(error, self.profile.host))
         except ProtocolError:
@@ -176,6 +189,7 @@ class ClientSession:
         recipients: Sequence[Recipient],
         content: ContentFacts,
         now: float,
+        whole: bytes | None = None,
     ) -> None:
         """Begin a transaction; `TransactionDone` ends it.
 
@@ -184,14 +198,17 @@ class ClientSession:
             recipients: At least one; outcomes come in this order.
             content: Exactly as it will be given.
             now: Seconds.
+            whole: All of the content; without it `ContentWanted` asks for it.
 
         """
         self.transactions += 1
+        self.content_begun = False
+        self._whole = whole
         self._transaction = transaction = Transaction(
             host=self.profile.host,
             tls=self._opening.tls,
             lmtp=self.profile.lmtp,
-            offered=self.offered,
+            offered=self._opening.offered,
             envelope=envelope,
             recipients=recipients,
             content=content,
@@ -199,7 +216,7 @@ class ClientSession:
         if self.ended:
             transaction.cut_off(cut_off(self.profile.host))
         self._plan = transaction.plan
-        if self._plan:
+        if self._left_open and self._plan:
             self._clear_peer()
         self._advance(transaction)
         self._arm(now)
@@ -220,7 +237,7 @@ class ClientSession:
         except ProtocolError:
             self.content_failed()
             return
-        self._awaited.extend([Step.CONTENT] * transaction.finals())
+        self._awaited.extend(transaction.finals)
         self._arm(now)
 
     def content_failed(self) -> None:
@@ -233,7 +250,7 @@ class ClientSession:
             self._probe_done(cut_off(self.profile.host))
             return
         self._probed = recipient
-        self._plan = deque([(Step.MAIL, b"MAIL FROM:<>\r\n")])
+        self._plan = [(Step.MAIL, b"MAIL FROM:<>\r\n")]
         self._clear_peer()
         self._pump()
         self._arm(now)
@@ -270,6 +287,11 @@ class ClientSession:
         step = self._awaited[0] if self._awaited else Step.CONTENT
         self._end(late(step, self.profile.host))
 
+    def _give(self, transaction: Transaction, whole: bytes) -> None:
+        self._whole = None
+        self._output.append(transaction.whole(whole))
+        self._awaited.extend(transaction.finals)
+
     # Replies
 
     def _answered(self, answer: Reply) -> None:
@@ -285,7 +307,8 @@ class ClientSession:
             self._on_rset(answer)
         elif (transaction := self._transaction) is not None:
             transaction.answered(step, answer)
-            self._advance(transaction)
+            if transaction.plan or transaction.phase is not Phase.ENVELOPE:
+                self._advance(transaction)
         elif step is Step.QUIT:
             self.ended = True
         else:
@@ -341,15 +364,19 @@ class ClientSession:
     def _pump(self) -> None:
         """Send what may be sent: all where PIPELINING is offered, else one by one."""
         plan = self._plan
-        pipelining = "PIPELINING" in self.offered.keywords
-        while plan and (pipelining or not self._awaited):
-            self._say(*plan.popleft())
+        if "PIPELINING" in self._opening.offered.keywords:
+            for step, octets in plan:
+                self._awaited.append(step)
+                self._output.append(octets)
+            plan.clear()
+        else:
+            self._say(*plan.pop(0))
 
     def _clear_peer(self) -> None:
         """Before a new MAIL, clear what the last transaction left at the peer."""
         if self._left_open:
             self._left_open = False
-            self._plan.appendleft((Step.RSET, b"RSET\r\n"))
+            self._plan.insert(0, (Step.RSET, b"RSET\r\n"))
 
     def _advance(self, transaction: Transaction) -> None:
         """Do what the transaction's phase asks for."""
@@ -357,12 +384,14 @@ class ClientSession:
             case Phase.ENVELOPE:
                 self._pump()
             case Phase.CONTENT:
-                self._output.append(transaction.content_begins())
-                self._events.append(ContentWanted())
+                self.content_begun = True
+                if self._whole is None:
+                    self._output.append(transaction.content_begins())
+                    self._events.append(ContentWanted())
             case Phase.FINAL:
                 pass  # LMTP: more replies to the content are to come.
             case Phase.OVER:
-                self._transaction = None
+                self._transaction = self._whole = None
                 self._left_open = transaction.left_open
                 self._events.append(TransactionDone(transaction.result))
             case _:

@@ -42,31 +42,25 @@ def mail_command(
 ) -> bytes:
     """Spell MAIL FROM."""
     keywords = offered.keywords
-    words = [f"MAIL FROM:<{envelope.reverse_path}>"]
+    command = f"MAIL FROM:<{envelope.reverse_path}>"
     if "SIZE" in keywords:
-        words.append(f"SIZE={content.size}")
+        command += f" SIZE={content.size}"
     if envelope.body is BodyKind.BINARY_MIME:
-        words.append("BODY=BINARYMIME")
+        command += " BODY=BINARYMIME"
     elif "8BITMIME" in keywords and (
         content.eight_bit or envelope.body is BodyKind.EIGHT_BIT_MIME
     ):
-        words.append("BODY=8BITMIME")
+        command += " BODY=8BITMIME"
     if "SMTPUTF8" in keywords and (
         envelope.smtputf8 or needs_smtputf8(envelope, content)
     ):
-        words.append("SMTPUTF8")
+        command += " SMTPUTF8"
     if "DSN" in keywords:
-        words += _report_parameters(envelope)
-    return (" ".join(words) + "\r\n").encode()
-
-
-def _report_parameters(envelope: Envelope) -> list[str]:
-    words: list[str] = []
-    if envelope.ret is not Ret.UNSPECIFIED:
-        words.append(f"RET={envelope.ret.value}")
-    if envelope.envid:
-        words.append(f"ENVID={_xtext(envelope.envid)}")
-    return words
+        if envelope.ret is not Ret.UNSPECIFIED:
+            command += f" RET={envelope.ret.value}"
+        if envelope.envid:
+            command += f" ENVID={_xtext(envelope.envid)}"
+    return (command + "\r\n").encode()
 
 
 def rcpt_command(recipient: Recipient, offered: Capabilities) -> bytes:

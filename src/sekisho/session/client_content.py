@@ -31,10 +31,13 @@ class DotStuffing:
     def piece(self, data: bytes) -> bytes:
         """Double each dot that begins a line."""
         tail = self._tail
-        joined = tail + data
-        self._tail = joined[-2:]
-        # The tail is shorter than what is searched for, so no match lies inside it.
-        return joined.replace(b"\r\n.", b"\r\n..")[len(tail) :]
+        self._tail = (data if len(data) > 1 else tail + data)[-2:]
+        stuffed = data.replace(b"\r\n.", b"\r\n..")  # Copies only where one is found.
+        if data.startswith(b".") and tail == b"\r\n":
+            return b"." + stuffed
+        if data.startswith(b"\n.") and tail.endswith(b"\r"):
+            return b"\n." + stuffed[1:]
+        return stuffed
 
     def end(self) -> bytes:
         """End the last line where it is open, then the content."""

@@ -25,7 +25,6 @@ Rules:
   those still undecided.
 """
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import ClassVar
@@ -70,6 +69,10 @@ class Step(Enum):
     QUIT = "QUIT"
 
     __hash__ = object.__hash__  # By identity: looked up for every reply.
+
+
+_ONE_FINAL = (Step.CONTENT,)
+_VERBATIM = Verbatim()
 
 
 class Phase(Enum):
@@ -170,10 +173,10 @@ class Transaction:
         self.left_open = False
         self._remaining = content.size
         self._encoder: ContentEncoder = DotStuffing()
-        self._finals: deque[int] = deque()
-        self._asked: deque[int] = deque()
+        self._finals: list[int] = []
+        self._asked: list[int] = []
         self.outcomes: list[Outcome | None] = [None] * len(recipients)
-        self.plan: deque[Command] = deque()
+        self.plan: list[Command] = []
         self.phase = Phase.ENVELOPE
         if (reason := unfit(envelope, content, offered)) is not None:
             self._fill(Failed(Cause.CONVERSION, reason, host))
@@ -189,27 +192,24 @@ class Transaction:
         recipients: Sequence[Recipient],
         content: ContentFacts,
     ) -> None:
-        asked = self._asked
+        asked, plan = self._asked, self.plan
+        plan.append((Step.MAIL, mail_command(envelope, content, offered)))
         bound = offered.max_recipients or len(recipients)
         utf8 = "SMTPUTF8" in offered.keywords
         for index, recipient in enumerate(recipients):
-            if not (utf8 or recipient.address.is_ascii):
+            if not (utf8 or recipient.address.local_part.isascii()):
                 failed = Failed(Cause.CONVERSION, NO_SMTPUTF8, self._host)
                 self.outcomes[index] = failed
             elif len(asked) < bound:
                 asked.append(index)
+                plan.append((Step.RCPT, rcpt_command(recipient, offered)))
             else:
                 deferred = Deferred(Cause.REMOTE_REPLY, OVER_RCPTMAX, self._host)
                 self.outcomes[index] = deferred
         if not asked:
-            return
-        plan = self.plan
-        plan.append((Step.MAIL, mail_command(envelope, content, offered)))
-        plan.extend(
-            (Step.RCPT, rcpt_command(recipients[index], offered)) for index in asked
-        )
-        if "CHUNKING" in offered.keywords:
-            self._encoder = Verbatim()
+            plan.clear()
+        elif "CHUNKING" in offered.keywords:
+            self._encoder = _VERBATIM
         else:
             plan.append((Step.DATA, b"DATA\r\n"))
 
@@ -235,7 +235,7 @@ class Transaction:
             self.phase = Phase.OVER
 
     def _on_rcpt(self, answer: Reply) -> None:
-        index = self._asked.popleft()
+        index = self._asked.pop(0)
         if not self._mail_refused:
             if is_done(answer):
                 self._finals.append(index)
@@ -297,9 +297,19 @@ class Transaction:
         self.phase = Phase.FINAL
         return self._encoder.end()
 
-    def finals(self) -> int:
-        """Say how many final replies come: LMTP gives one a recipient (RFC 2033)."""
-        return len(self._finals) if self._lmtp else 1
+    def whole(self, data: bytes) -> bytes:
+        """Give all of the content, with what stands before and behind it.
+
+        Raises:
+            ProtocolError: As `content_ends`.
+
+        """
+        return self.content_begins() + self.content(data) + self.content_ends()
+
+    @property
+    def finals(self) -> tuple[Step, ...]:
+        """The final replies that come: LMTP gives one a recipient (RFC 2033)."""
+        return (Step.CONTENT,) * len(self._finals) if self._lmtp else _ONE_FINAL
 
     def _on_final(self, answer: Reply) -> None:
         outcome: Outcome = (
@@ -308,7 +318,7 @@ class Transaction:
             else refusal(answer, self._host)
         )
         if self._lmtp:
-            self.outcomes[self._finals.popleft()] = outcome
+            self.outcomes[self._finals.pop(0)] = outcome
         else:
             self._fill(outcome)
         if not self._lmtp or not self._finals:
@@ -318,7 +328,7 @@ class Transaction:
     @property
     def result(self) -> tuple[Outcome, ...]:
         """What became of each recipient, once it is over."""
-        return tuple(outcome for outcome in self.outcomes if outcome is not None)
+        return tuple([outcome for outcome in self.outcomes if outcome is not None])
 
     def cut_off(self, outcome: Deferred | Failed) -> None:
         """End it here: the undecided get this outcome."""

@@ -74,18 +74,19 @@ _HANDLERS: Mapping[type[Command], Callable[[Core, Any], None]] = {
 
 def read_command(core: Core) -> bool:
     """Read one command and carry it out."""
-    line = core.input.take_line(core.limits.max_command_bytes)
-    if line is LineFault.INCOMPLETE:
+    source = core.input
+    if source.start == len(source.data):
         return False
-    if line is LineFault.TOO_LONG and core.input.peek(5).upper() == b"AUTH ":
-        line = core.input.take_line(core.limits.max_auth_line_bytes)
+    line = source.take_line(core.limits.max_command_bytes)
+    if line is LineFault.TOO_LONG and source.peek(5).upper() == b"AUTH ":
+        line = source.take_line(core.limits.max_auth_line_bytes)
     if not isinstance(line, bytes):
         return read_no_line(core, line)
     core.clock.line = core.clock.now
     command = parse_command(line)
     kind = type(command)
     reply = misplaced(kind, core.state, esmtp=core.esmtp)
-    if kind is Data and core.input.held:
+    if kind is Data and source.held:
         content.pipelined(core)
     elif reply is None:
         _HANDLERS[kind](core, command)

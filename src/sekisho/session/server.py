@@ -100,10 +100,11 @@ class ServerSession:
         """
         core = self._core
         events = core.events
-        while not events and core.on_answer is None and not core.ended:
-            if not core.read(core):
-                break
-        return events.popleft() if events else None
+        while not events:
+            if core.on_answer is not None or core.ended or not core.read(core):
+                # What reads may tell of something, and yet wait for more.
+                return events.popleft() if events else None
+        return events.popleft()
 
     def answer(self, reply: Reply) -> None:
         """Answer the outstanding event; after the session's end it is ignored.

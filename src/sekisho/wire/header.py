@@ -28,6 +28,7 @@ from sekisho.model.facts import HeaderFacts, Malformation
 MAX_COMMENT_NESTING = 16
 """Comments within comments in one field; more is `Malformation.BROKEN`."""
 
+_MAX_KNOWN_OCTETS = 128
 _PLAIN_OCTETS = b"\t" + bytes(range(0x20, 0x7F))
 
 # The common case in one step: an ASCII header with one From of this form. What it
@@ -172,13 +173,22 @@ def _plain_author(header: bytes, at: int) -> Address | None:
     end = header.find(b"\r\n", at)
     if end < 0 or header[end + 2 : end + 3] in (b" ", b"\t"):
         return None
-    found = _PLAIN_FROM.fullmatch(header, at, end)
+    line = header[at:end]
+    return (_known if len(line) <= _MAX_KNOWN_OCTETS else _plain_mailbox)(line)
+
+
+def _plain_mailbox(line: bytes) -> Address | None:
+    found = _PLAIN_FROM.fullmatch(line)
     if found is None:
         return None
     try:
         return parse_address((found[1] or found[2]).decode("ascii"))
     except AddressError:
         return None
+
+
+_known = lru_cache(maxsize=512)(_plain_mailbox)
+"""Short lines are read but once: hosts write the same again and again."""
 
 
 def _facts_by_grammar(header: bytes, hops: int) -> HeaderFacts:

@@ -75,8 +75,6 @@ class InputBuffer:
 
         """
         data, begin = self.data, self.start
-        if begin == len(data):
-            return LineFault.INCOMPLETE
         end = data.find(b"\n", begin)
         # The first CR of all stands right before the first LF of all.
         if 0 < end - begin < limit and data.find(b"\r", begin, end) == end - 1:

@@ -37,20 +37,21 @@ class ReplySyntaxError(ValueError):
 class ReplyReader:
     """Collects octets and gives whole replies, in order."""
 
-    __slots__ = ("_buffer", "_lines")
+    __slots__ = ("_at", "_buffer", "_lines")
 
     def __init__(self) -> None:
         self._buffer = b""
+        self._at = 0
         self._lines: list[bytes] = []
 
     @property
     def pending(self) -> bool:
         """Whether octets are here that belong to no reply given so far."""
-        return bool(self._buffer or self._lines)
+        return self._at < len(self._buffer) or bool(self._lines)
 
     def receive(self, data: bytes) -> None:
         """Take octets as they came."""
-        self._buffer = self._buffer + data if self._buffer else data
+        self._buffer, self._at = self._buffer[self._at :] + data, 0
 
     def next_reply(self) -> Reply | None:
         """Give the next whole reply, or None where more octets are needed.
@@ -60,28 +61,24 @@ class ReplyReader:
                 cannot be trusted after it.
 
         """
-        while (end := self._buffer.find(b"\n", 0, MAX_REPLY_LINE_BYTES)) >= 0:
-            line, self._buffer = self._buffer[:end], self._buffer[end + 1 :]
-            if line.endswith(b"\r"):
-                line = line[:-1]
+        buffer, at = self._buffer, self._at
+        while (end := buffer.find(b"\n", at, at + MAX_REPLY_LINE_BYTES)) >= 0:
+            line = buffer[at:end]
+            self._at = at = end + 1
             if line[_CODE_DIGITS : _CODE_DIGITS + 1] != b"-":
-                if not self._lines:
-                    return _single(line)
-                lines, self._lines = [*self._lines, line], []
-                return _reply(lines)
+                if self._lines:
+                    lines, self._lines = [*self._lines, line], []
+                    return _reply(lines)
+                # Nearly all replies of a busy session are the same few short lines.
+                if len(line) <= _MAX_REMEMBERED_BYTES:
+                    return _remembered(line)
+                return _reply([line])
             self._lines.append(line)
             if len(self._lines) >= MAX_REPLY_LINES:
                 raise ReplySyntaxError("the reply has too many lines")
-        if len(self._buffer) >= MAX_REPLY_LINE_BYTES:
+        if len(buffer) - at >= MAX_REPLY_LINE_BYTES:
             raise ReplySyntaxError("the reply line is too long")
         return None
-
-
-def _single(line: bytes) -> Reply:
-    # Nearly all replies of a busy session are the same few short lines.
-    if len(line) > _MAX_REMEMBERED_BYTES:
-        return _reply([line])
-    return _remembered(line)
 
 
 @lru_cache(maxsize=512)
@@ -93,7 +90,7 @@ def _reply(lines: list[bytes]) -> Reply:
     codes: set[bytes] = set()
     texts: list[str] = []
     for line in lines:
-        match = _LINE.fullmatch(line)
+        match = _LINE.fullmatch(line.removesuffix(b"\r"))
         if match is None:
             said = printable(line[:80].decode("latin-1"))
             raise ReplySyntaxError(f"no SMTP reply: {said!r}")
