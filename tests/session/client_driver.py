@@ -83,12 +83,14 @@ class Driver:
         *recipients: str,
         facts: ContentFacts | None = None,
         of: Envelope | None = None,
+        whole: bytes | None = None,
     ) -> str:
         self.session.send(
             of or envelope(),
             [recipient(text) for text in recipients],
             facts or ContentFacts(len(CONTENT)),
             self.now,
+            whole,
         )
         return self.said()
 

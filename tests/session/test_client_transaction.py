@@ -276,6 +276,66 @@ def test_positive_reply_before_the_end_of_the_content_is_no_delivery() -> None:
     assert isinstance(done.outcomes[0], Deferred)
 
 
+# Content that is given whole, when the transaction begins
+
+
+@pytest.mark.parametrize("offers", [("PIPELINING",), ("PIPELINING", "CHUNKING")])
+@pytest.mark.parametrize("byte_by_byte", [False, True])
+def test_whole_content_goes_out_with_its_end_and_unasked(
+    offers: tuple[str, ...], *, byte_by_byte: bool
+) -> None:
+    driver = Driver(profile(), byte_by_byte=byte_by_byte).ready(*offers)
+    driver.send(B, whole=CONTENT)
+    assert not driver.session.content_begun
+    if "CHUNKING" in offers:
+        said = f"BDAT {len(CONTENT)} LAST\r\n{CONTENT.decode()}"
+        assert driver.hear("250 OK", "250 OK") == said
+    else:
+        assert driver.hear("250 OK", "250 OK", "354 go") == STUFFED
+    assert driver.session.content_begun
+    assert driver.events() == []
+    driver.hear("250 2.0.0 OK")
+    assert outcomes(driver) == (delivered(),)
+    assert driver.send(B).startswith("MAIL")
+    assert not driver.session.content_begun
+
+
+def test_whole_content_has_one_reply_a_recipient_by_lmtp() -> None:
+    driver = Driver(profile(lmtp=True)).ready("PIPELINING")
+    driver.send(B, C, whole=CONTENT)
+    assert driver.hear("250 OK", "250 OK", "250 OK", "354 go") == STUFFED
+    driver.hear("250 2.0.0 OK", "450 4.2.1 later")
+    later = refused(reply(450, "4.2.1", "later"))
+    assert outcomes(driver) == (delivered(), later)
+
+
+@pytest.mark.parametrize("said", ["250 2.0.0 got it", "421 4.3.2 stop", "552 no"])
+def test_what_comes_with_the_354_is_no_answer_to_whole_content(said: str) -> None:
+    driver = Driver(profile()).ready("PIPELINING")
+    driver.send(B, whole=CONTENT)
+    assert driver.hear("250 OK", "250 OK", "354 go", said) == ""
+    assert driver.session.ended
+    assert driver.session.content_begun
+    assert not isinstance(outcomes(driver)[0], Delivered)
+
+
+def test_whole_content_of_another_length_ends_the_session() -> None:
+    driver = Driver(profile()).ready("PIPELINING")
+    driver.send(B, whole=CONTENT[:-1])
+    assert driver.hear("250 OK", "250 OK", "354 go") == ""
+    assert driver.session.ended
+    assert isinstance(outcomes(driver)[0], Deferred)
+
+
+def test_refused_recipient_gets_no_whole_content() -> None:
+    driver = Driver(profile()).ready("PIPELINING", "CHUNKING")
+    driver.send(B, whole=CONTENT)
+    assert driver.hear("250 OK", "550 5.1.1 no") == ""
+    assert outcomes(driver) == (refused(reply(550, "5.1.1", "no")),)
+    assert driver.send(C).startswith("RSET")
+    assert "BDAT" in driver.hear("250 OK", "250 OK", "250 OK")
+
+
 # BDAT
 
 

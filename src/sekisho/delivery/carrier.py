@@ -25,7 +25,7 @@ class Carrier(Protocol):
 
     async def deliver(
         self, message: Message, recipients: Sequence[Recipient]
-    ) -> list[Outcome]:
+    ) -> Sequence[Outcome]:
         """Try to deliver to some of the message's recipients.
 
         Returns:
@@ -67,19 +67,19 @@ class SmtpCarrier:
 
     async def deliver(
         self, message: Message, recipients: Sequence[Recipient]
-    ) -> list[Outcome]:
+    ) -> Sequence[Outcome]:
         """Carry out one transaction."""
         used, self._used = self._used, True
         connection = self._connection
         if not (used and connection.session.ended):
             outcomes = await connection.transact(message, recipients, self._bodies)
             if not (used and _was_stale(connection, outcomes)):
-                return list(outcomes)
+                return outcomes
         fresh = await self._reconnect()
         if not isinstance(fresh, Connection):
             return [fresh] * len(recipients)
         self._connection = fresh
-        return list(await fresh.transact(message, recipients, self._bodies))
+        return await fresh.transact(message, recipients, self._bodies)
 
     async def close(self) -> None:
         """Say QUIT."""
@@ -92,7 +92,7 @@ _STALE_CAUSES = (Cause.UNREACHABLE, Cause.REMOTE_REPLY)
 def _was_stale(connection: Connection, outcomes: Sequence[Outcome]) -> bool:
     return (
         connection.session.ended
-        and not connection.content_begun
+        and not connection.session.content_begun
         and all(
             isinstance(outcome, Deferred) and outcome.cause in _STALE_CAUSES
             for outcome in outcomes

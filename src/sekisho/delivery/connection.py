@@ -22,7 +22,8 @@ from math import inf
 from typing import cast
 
 from sekisho.delivery.content import Bodies
-from sekisho.delivery.conversion import Outgoing, outgoing
+from sekisho.delivery.conversion import Outgoing, large_outgoing, small_outgoing
+from sekisho.model.content import InlineBody
 from sekisho.model.envelope import Recipient
 from sekisho.model.message import Message
 from sekisho.model.outcome import Cause, Deferred, Failed, Outcome
@@ -73,8 +74,6 @@ class Connection(asyncio.Protocol):
 
     Attributes:
         session: The machine.
-        content_begun: Whether content of the last transaction has gone out. Until
-            then the message cannot have been taken.
 
     """
 
@@ -85,11 +84,9 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
         self._events: deque[ClientEvent] = deque()
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[ClientEvent] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._closed: asyncio.Future[None] = loop.create_future()
-        self._inline: bytes | None = None
-        self.content_begun = False
         self.session: ClientSession
 
     # What the loop calls
@@ -135,17 +132,20 @@ class Connection(asyncio.Protocol):
         self, message: Message, recipients: Sequence[Recipient], bodies: Bodies
     ) -> tuple[Outcome, ...]:
         """Carry out one transaction; outcomes in the order of the recipients."""
-        self.content_begun = False
+        session, body = self.session, message.content.body
         try:
-            going = await outgoing(message, bodies, self.session.offered)
+            if isinstance(body, InlineBody):
+                going = small_outgoing(message, body, session.offered)
+            else:
+                going = await large_outgoing(message, bodies, session.offered)
             if isinstance(going, Reply):
                 failed = Failed(Cause.CONVERSION, going, self._profile.host)
                 return (failed,) * len(recipients)
-            self._inline = going.inline
             now = self._loop.time()
-            self.session.send(going.envelope, recipients, going.facts, now)
+            session.send(going.envelope, recipients, going.facts, now, going.inline)
             self._react()
-            if (event := await self._event()) == _CONTENT_WANTED:
+            event = await self._event()
+            if isinstance(event, ContentWanted):
                 await self._stream(going, bodies)
                 event = await self._event()
         except OSError:
@@ -155,13 +155,10 @@ class Connection(asyncio.Protocol):
             # Cancelled in the middle: nobody knows what the next reply belongs to.
             self.abort()
             raise
-        finally:
-            self._inline = None
         return cast("TransactionDone", event).outcomes
 
     async def _stream(self, going: Outgoing, bodies: Bodies) -> None:
         session = self.session
-        self.content_begun = True
         try:
             async for piece in going.pieces(bodies):
                 session.content(piece, self._loop.time())
@@ -258,19 +255,12 @@ class Connection(asyncio.Protocol):
 
     def _react(self) -> None:
         """Carry out what the machine wants now."""
-        session = self.session
+        session, transport = self.session, self._transport
         while (event := session.next_event()) is not None:
-            if isinstance(event, ContentWanted) and self._inline is not None:
-                self.content_begun = True
-                now = self._loop.time()
-                session.content(self._inline, now)
-                session.content_ends(now)
-            else:
-                if isinstance(event, TlsWanted) and self._transport is not None:
-                    self._transport.pause_reading()
-                self._events.append(event)
-                self._wake()
-        if (transport := self._transport) is not None:
+            if isinstance(event, TlsWanted) and transport is not None:
+                transport.pause_reading()
+            self._tell(event)
+        if transport is not None:
             octets = session.output()
             if octets and not transport.is_closing():
                 transport.write(octets)
@@ -280,16 +270,20 @@ class Connection(asyncio.Protocol):
         if session.deadline < self._timer_at:
             self._watch()
 
-    def _wake(self) -> None:
+    def _tell(self, event: ClientEvent) -> None:
         waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        if waiter is None or waiter.done():
+            self._events.append(event)
+        else:
+            waiter.set_result(event)
 
-    async def _event(self) -> ClientEvent:
-        while not self._events:
-            self._waiter = self._loop.create_future()
-            await self._waiter
-        return self._events.popleft()
+    def _event(self) -> asyncio.Future[ClientEvent]:
+        waiter: asyncio.Future[ClientEvent] = self._loop.create_future()
+        if self._events:
+            waiter.set_result(self._events.popleft())
+        else:
+            self._waiter = waiter
+        return waiter
 
     def _watch(self) -> None:
         if self._timer is not None:
@@ -306,9 +300,6 @@ class Connection(asyncio.Protocol):
         self._react()
         if self._transport is not None:
             self._transport.abort()
-
-
-_CONTENT_WANTED = ContentWanted()
 
 
 async def open_connection(peer: Peer) -> Connection | Deferred | Failed:

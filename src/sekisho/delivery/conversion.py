@@ -14,8 +14,8 @@ Rules:
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
+import msgspec
 from msgspec.structs import replace
 
 from sekisho.delivery.content import Bodies, file_facts, inline_facts, pieces, whole
@@ -47,8 +47,7 @@ _DECLARED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True):
     """A message as one host is to get it.
 
     Attributes:
@@ -82,29 +81,40 @@ class Outgoing:
                 yield piece
 
 
-async def outgoing(
-    message: Message, bodies: Bodies, offered: Capabilities
+def small_outgoing(
+    message: Message, body: InlineBody, offered: Capabilities
 ) -> Outgoing | Reply:
-    """Prepare a message for a host.
+    """Prepare a message with a small body for a host.
 
     Returns:
         What goes out, or why the host cannot take it (5yz).
+
+    """
+    envelope = message.envelope
+    data = whole(message.content, body)
+    facts = inline_facts(envelope, data)
+    target = _target(envelope, facts, offered)
+    if target is None:
+        return Outgoing(message, envelope, facts, data)
+    fit = converted(data, target)
+    if isinstance(fit, Refusal):
+        return _reply(envelope, target, fit)
+    return _changed(message, target, replace(facts, size=len(fit)), inline=fit)
+
+
+async def large_outgoing(
+    message: Message, bodies: Bodies, offered: Capabilities
+) -> Outgoing | Reply:
+    """Prepare a message with a body in a file for a host.
+
+    Returns:
+        As `small_outgoing`.
 
     Raises:
         OSError: The content cannot be read.
 
     """
     content, envelope = message.content, message.envelope
-    if isinstance(content.body, InlineBody):
-        data = whole(content, content.body)
-        facts = inline_facts(envelope, data)
-        target = _target(envelope, facts, offered)
-        if target is None:
-            return Outgoing(message, envelope, facts, data)
-        fit = converted(data, target)
-        if isinstance(fit, Refusal):
-            return _reply(envelope, target, fit)
-        return _changed(message, target, replace(facts, size=len(fit)), inline=fit)
     facts = await file_facts(envelope, content, bodies, offered)
     target = _target(envelope, facts, offered)
     if target is None:
