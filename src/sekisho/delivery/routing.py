@@ -1,5 +1,7 @@
 """Which way a recipient's mail goes: own domains, then rules in order, then MX."""
 
+from functools import lru_cache
+
 from sekisho.model.address import Address, AddressPattern, ReversePath
 from sekisho.model.route import Destination, MxRoute, Route, Routes
 
@@ -20,17 +22,19 @@ def destination_for(
         reverse_path: The sender; ``<>`` matches no ``from`` but ``*``.
 
     """
-    route = routes.domains.get(address.domain)
-    if route is None:
-        route = _by_rule(routes, address, reverse_path)
-    return Destination(route, address.domain if isinstance(route, MxRoute) else "")
-
-
-def _by_rule(routes: Routes, address: Address, reverse_path: ReversePath) -> Route:
+    own = routes.own.get(address.domain)
+    if own is not None:
+        return own
     for rule in routes.rules:
         if rule.to.matches(address) and _is_from(rule.sender, reverse_path):
-            return rule.route
-    return _MX
+            return rule.destination or _by_mx(rule.route, address.domain)
+    return _by_mx(_MX, address.domain)
+
+
+@lru_cache(maxsize=1024)
+def _by_mx(route: Route, domain: str) -> Destination:
+    """Give a domain's destination, nearly always one that was made before."""
+    return Destination(route, domain)
 
 
 def _is_from(pattern: AddressPattern, reverse_path: ReversePath) -> bool:
