@@ -168,27 +168,30 @@ class Carriers:
 
     async def _carry_with(self, lane: Lane, carrier: Carrier, begun: float) -> None:
         """Take job after job, as long as the connection is good for it."""
+        clock = asyncio.get_running_loop().time
         carried = 0
-        while not self._ending and self._is_good(carrier, carried):
+        while (
+            carrier.reusable
+            and carried < self._options.max_messages_per_carrier
+            and not self._ending
+        ):
             if not self._may_carry.is_set():
                 await self._may_carry.wait()
             elif lane.jobs:
-                carried += await self._carry_one(lane, carrier)
+                carried += await self._carry_one(lane, carrier, clock)
                 if lane.connected > lane.limit or self._must_yield(lane, begun):
                     return  # The host bears fewer of us, or others have their turn.
-            elif not await self._next_job(lane):
+            elif self._starved or not await self._next_job(lane, clock()):
                 return
 
-    def _is_good(self, carrier: Carrier, carried: int) -> bool:
-        return carrier.reusable and carried < self._options.max_messages_per_carrier
-
-    async def _carry_one(self, lane: Lane, carrier: Carrier) -> int:
+    async def _carry_one(
+        self, lane: Lane, carrier: Carrier, clock: Callable[[], float]
+    ) -> int:
         """Take the next job. Returns how many were tried: one, or none."""
         job = lane.jobs.popleft()
         if job.flight.withdrawn:
             self._conclude(lane, job, (), 0.0)
             return 0
-        clock = asyncio.get_running_loop().time
         begun = clock()
         try:
             outcomes: Sequence[Outcome] = await carrier.deliver(
@@ -294,14 +297,12 @@ class Carriers:
             if count % _YIELD_EVERY == _YIELD_EVERY - 1:
                 await asyncio.sleep(0)
 
-    async def _next_job(self, lane: Lane) -> bool:
-        """Wait for a job. Returns whether one came."""
-        if self._starved:
-            return False
+    def _next_job(self, lane: Lane, now: float) -> asyncio.Future[bool]:
+        """Be idle from now on (the loop's time). Comes to whether there is a job."""
         waiting: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        lane.idle.append((waiting, asyncio.get_running_loop().time()))
+        lane.idle.append((waiting, now))
         self._lanes_with_idle[lane] = None
-        return await waiting
+        return waiting
 
     async def _leave(self, lane: Lane, carrier: Carrier) -> None:
         lane.connected -= 1

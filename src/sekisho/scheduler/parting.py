@@ -4,7 +4,7 @@ A lane is made when first mail is for it, as its destination stands then (paused
 down for long), and forgotten when it has had nothing to do for a while.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from sekisho.model.envelope import Recipient
@@ -42,9 +42,19 @@ class Parting:
         self.lanes: dict[Destination, Lane] = {}
 
     def jobs(
-        self, flight: Flight, recipients: Iterable[Due]
+        self, flight: Flight, recipients: Sequence[Due]
     ) -> Iterable[tuple[Lane, Job]]:
         """Part a flight's recipients by destination, into transactions."""
+        route, reverse_path = self._given.route, flight.message.envelope.reverse_path
+        if len(recipients) == 1:
+            index, recipient, attempts = recipients[0]
+            lane = self._lane(route(recipient.address, reverse_path))
+            return ((lane, Job(flight, (index,), (recipient,), (attempts,))),)
+        return self._groups(flight, recipients)
+
+    def _groups(
+        self, flight: Flight, recipients: Sequence[Due]
+    ) -> Iterable[tuple[Lane, Job]]:
         route, reverse_path = self._given.route, flight.message.envelope.reverse_path
         by_lane: dict[Lane, list[Due]] = {}
         for one in recipients:

@@ -24,7 +24,7 @@ Promises:
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import assert_never
 
@@ -160,7 +160,7 @@ class Scheduler:
     # Taking mail
 
     def _take(
-        self, flight: Flight, recipients: Iterable[Due], *, new: bool = False
+        self, flight: Flight, recipients: Sequence[Due], *, new: bool = False
     ) -> None:
         """Begin a flight: recipients are index, recipient and attempts so far.
 
@@ -168,8 +168,9 @@ class Scheduler:
         """
         self._flights[flight.message.id.value] = flight
         self._room.bytes += flight.bytes
+        now = self._given.clock()
         for lane, job in self._parting.jobs(flight, recipients):
-            down = lane.is_down(now := self._given.clock())
+            down = lane.is_down(now)
             if down is not None and new and lane.name in self._queue.parked:
                 continue
             flight.jobs += 1

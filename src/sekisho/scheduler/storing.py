@@ -7,6 +7,7 @@ is on record as not delivered.
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from sekisho.model.decision import Verdict
 from sekisho.model.message import Message
@@ -53,13 +54,10 @@ class Storing:
 
     def store(self, flight: Flight, results: list[Result], reports: Reports) -> None:
         """Store what a job came to."""
-        stored = self._settle(
-            flight.message.id, results, [(report, by) for report, by, _ in reports]
-        )
+        written = [(report, by) for report, by, _ in reports] if reports else ()
+        stored = self._settle(flight.message.id, results, written)
         self._storing.add(stored)
-        stored.add_done_callback(
-            lambda future: self._stored(future, flight, results, reports)
-        )
+        stored.add_done_callback(partial(self._stored, flight, results, reports))
 
     def try_again(self) -> None:
         """Try what could not be stored for want of room."""
@@ -74,10 +72,10 @@ class Storing:
 
     def _stored(
         self,
-        stored: "asyncio.Future[Settled]",
         flight: Flight,
         results: list[Result],
         reports: Reports,
+        stored: "asyncio.Future[Settled]",
     ) -> None:
         self._storing.discard(stored)
         if stored.cancelled():
