@@ -281,16 +281,6 @@ async def test_what_is_shown_waits_after_its_answer(
 
 
 @pytest.mark.asyncio
-async def test_a_step_has_as_much_longer_as_strangers_wait(
-    keeper: Gatekeeper, clock: Clock
-) -> None:
-    usual = keeper._judge.options.step_seconds
-    assert keeper._judge.patience() == usual
-    attack(keeper.lockout, 40, clock.now)
-    assert keeper._judge.patience() == usual + 8.0
-
-
-@pytest.mark.asyncio
 async def test_who_finds_no_place_to_wait_is_told_not_now(
     keeper: Gatekeeper, clock: Clock, slept: Slept
 ) -> None:
