@@ -47,7 +47,6 @@ from sekisho.policy.closed import Caution, Concern, HostFacts, Strangers, Trust
 from sekisho.policy.decide import Policy, compile_rules
 from sekisho.policy.proof import prove
 from sekisho.policy.table import Anyone, Proof, Row, StrangerRelays
-from sekisho.policy.walk import crossed
 
 
 def proof_of(rules: Rules, *accounts: Identity) -> Proof:
@@ -360,15 +359,6 @@ def test_representatives_collide_with_nothing_in_the_rules() -> None:
     assert str(boxes.of(pattern("*@*.y.example"))) == "someone-1@below-1.y.example"
     assert str(boxes.of(pattern("bob@y.example"))) == "bob@y.example"
     assert str(boxes.of(ANY_ADDRESS)) == "someone-1@elsewhere.example-2"
-
-
-def test_many_patterns_are_walked_each_and_not_each_with_each() -> None:
-    small = list(crossed("abc", "xy"))
-    assert len(small) == 6
-    large = list(crossed(range(100), range(50)))
-    assert len(large) == 149
-    assert {s for s, _ in large} == set(range(100))
-    assert {r for _, r in large} == set(range(50))
 
 
 def test_there_is_a_stranger_of_every_kind_unless_all_are_trusted() -> None:

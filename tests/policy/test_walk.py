@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import cache
 from ipaddress import ip_address
-from math import nextafter
 
 import pytest
 
@@ -137,15 +136,6 @@ def test_a_decision_without_a_gap_is_closed() -> None:
 FOREIGN = "someone@elsewhere.example"
 
 
-@pytest.mark.parametrize("listener", ["mx", "submission", "submissions", "printers"])
-def test_strangers_try_each_listener(listener: str) -> None:
-    for tls in (False, True):
-        for sender in ("", FOREIGN, "someone@example.com"):
-            assert tries(
-                all_of(stranger, on(listener, tls=tls), to(FOREIGN), of(sender))
-            )
-
-
 def test_a_stranger_who_relays_is_told_of() -> None:
     leak = all_of(on("mx", tls=True), to(FOREIGN), of(""), at("203.0.113.7"))
     (found,) = findings(leak)
@@ -267,22 +257,6 @@ def test_odd_local_parts_of_ours_are_asked_for() -> None:
         "postmaster",
         "someone",
     }
-
-
-@pytest.mark.parametrize("version", [4, 6])
-@pytest.mark.parametrize("moment", [NOW, nextafter(ENDS, 0), ENDS])
-@pytest.mark.parametrize("sender", ["a@y.example", "b@y.example"])
-@pytest.mark.parametrize("recipient", ["someone@y.example", "boss@z.example"])
-def test_strangers_try_what_a_grant_allows_on_both_sides_of_its_end(
-    version: int, moment: float, sender: str, recipient: str
-) -> None:
-    for tls in (False, True):
-        where = (version, moment, tls)
-        assert any(
-            (case.client.version, case.now, case.tls) == where
-            for case in asked()
-            if stranger(case) and of(sender)(case) and to(recipient)(case)
-        )
 
 
 def test_members_of_a_range_that_relay_are_no_finding() -> None:
