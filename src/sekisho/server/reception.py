@@ -145,34 +145,32 @@ class Reception:
             recipient = replace(recipient, address=policy.rules.postmaster)
         offered = Offered(recipient.address)
         decision = self._decide(transaction, (offered,), None)
-        if decision.accepts and self._client_sends_too_much(decision):
+        if not decision.accepts:
+            self._recipient_refused(recipient, decision)
+        elif not decision.grant and self._client_sends_too_much():
             reply = replies.TOO_MANY_CLIENT_MESSAGES
             reason = "max_messages_per_client_per_hour is reached"
             self._refuse(reply, "client-rate", reason, recipient)
             self._session.answer(reply)
-        elif decision.accepts and policy.wants_callout(recipient.address):
+        elif policy.wants_callout(recipient.address):
             self._later(self._ask_host(transaction, recipient))
         else:
-            self._ruled(transaction, recipient, offered, decision)
+            transaction.add(recipient, offered)
+            self._session.answer(decision.reply)
 
     async def _ask_host(self, transaction: Transaction, recipient: Recipient) -> None:
         standing = await self._services.callout.ask(recipient.address)
         offered = Offered(recipient.address, standing)
         decision = self._decide(transaction, (offered,), None)
-        self._ruled(transaction, recipient, offered, decision)
-
-    def _ruled(
-        self,
-        transaction: Transaction,
-        recipient: Recipient,
-        offered: Offered,
-        decision: Decision,
-    ) -> None:
         if decision.accepts:
             transaction.add(recipient, offered)
+            self._session.answer(decision.reply)
         else:
-            self._refuse(decision.reply, decision.rule, decision.reason, recipient)
-            self._count_refused()
+            self._recipient_refused(recipient, decision)
+
+    def _recipient_refused(self, recipient: Recipient, decision: Decision) -> None:
+        self._refuse(decision.reply, decision.rule, decision.reason, recipient)
+        self._count_refused()
         self._session.answer(decision.reply)
 
     def _count_refused(self) -> None:
@@ -186,9 +184,9 @@ class Reception:
             ):
                 usage.add(refused_key(who.account), 0, 1)
 
-    def _client_sends_too_much(self, decision: Decision) -> bool:
+    def _client_sends_too_much(self) -> bool:
         services = self._services
-        if decision.grant or account_of(self._authentication.who):
+        if account_of(self._authentication.who):
             return False
         sent = services.clients.messages_last_hour(
             self._client.address, services.ticks()

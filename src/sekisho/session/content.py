@@ -64,38 +64,39 @@ def pipelined(core: Core) -> None:
     core.refuse_and_end("DATA", replies.PIPELINED_TOO_EARLY, "input behind DATA")
 
 
-class _Passing:
-    """Passes pieces on as long as the content keeps to the rules."""
+class _Reading:
+    """Reads content, and passes pieces on as long as it keeps to the rules."""
 
-    __slots__ = ("_aborted", "_check")
+    __slots__ = ("_aborted",)
 
-    def __init__(self, check: ContentCheck) -> None:
-        self._check = check
+    def __init__(self) -> None:
         self._aborted = False
 
-    def take(self, core: Core, piece: bytes) -> None:
+    def _pass(self, core: Core, check: ContentCheck, piece: bytes) -> None:
         """Pass a piece on, or say once that nothing more will come."""
-        fault = self._check.fault
-        if fault is ContentFault.NONE:
+        if check.fault is ContentFault.NONE:
             if piece:
                 core.events.append(ContentReceived(piece))
         elif not self._aborted:
             self._aborted = True
-            core.events.append(ContentAborted(_FAULTS[fault]))
+            core.events.append(ContentAborted(_FAULTS[check.fault]))
 
 
-class _DataReading:
+class _DataReading(_Reading):
     """Reads content behind DATA."""
 
-    __slots__ = ("_passing", "_receiver")
+    __slots__ = ("_receiver",)
 
     def __init__(self, core: Core) -> None:
+        super().__init__()
         self._receiver = DataReceiver(core.profile.content_rules)
-        self._passing = _Passing(self._receiver.check)
 
     def __call__(self, core: Core) -> bool:
-        receiver, before = self._receiver, core.input.start
-        self._passing.take(core, receiver.receive(core.input))
+        source, receiver = core.input, self._receiver
+        before = source.start
+        if before == len(source.data):
+            return False
+        self._pass(core, receiver.check, receiver.receive(source))
         if not receiver.finished:
             return _goes_on(core, before)
         core.read = core.readers.command
@@ -164,26 +165,26 @@ def misplaced_bdat(core: Core, command: Bdat, reply: Reply) -> None:
     _swallow(core, command, reply)
 
 
-class _ChunkReading:
+class _ChunkReading(_Reading):
     """Reads the chunks of one transaction."""
 
-    __slots__ = ("_passing", "_receiver")
+    __slots__ = ("_receiver",)
 
     def __init__(self, core: Core) -> None:
+        super().__init__()
         binary = core.envelope.body is BodyKind.BINARY_MIME
         self._receiver = ChunkReceiver(core.profile.content_rules, binary=binary)
-        self._passing = _Passing(self._receiver.check)
 
     def begin(self, core: Core, command: Bdat) -> None:
         """Begin a chunk; whether all of them become too big is known at once."""
         self._receiver.begin(command.octets, last=command.last)
-        self._passing.take(core, b"")
+        self._pass(core, self._receiver.check, b"")
         core.clock.content_begins()
         core.read = self
 
     def __call__(self, core: Core) -> bool:
         receiver, before = self._receiver, core.input.start
-        self._passing.take(core, receiver.receive(core.input))
+        self._pass(core, receiver.check, receiver.receive(core.input))
         if receiver.left:
             return _goes_on(core, before)
         core.read = core.readers.command

@@ -163,8 +163,6 @@ class DataReceiver:
 
         """
         data, start = source.data, source.start
-        if start == len(data):
-            return b""
         until = min(len(data), start + PIECE_BYTES)
         if self._line_start and data.startswith(b".\r\n", start):
             self.finished = True
