@@ -34,7 +34,8 @@ class Coverage:
 
     Attributes:
         tests: By function.
-        at_import: Test files whose import goes through it, by function.
+        at_import: Test files whose import goes through it, by function; a folder
+            stands for the ``conftest.py`` that its files share.
         seconds: By test.
 
     """
@@ -265,9 +266,14 @@ def try_all(
     if len(killers) != len(mutants):
         raise SystemExit(f"only {len(killers)} of {len(mutants)} were tried")
     alive = [one for one in mutants if not killers[one.name]]
-    return coverage, [one for one in alive if not _dies_at_import(one, coverage)]
+    return coverage, [one for one in alive if not _dies_at_import(one, coverage, tests)]
 
 
-def _dies_at_import(mutant: Mutant, coverage: Coverage) -> bool:
+def _dies_at_import(mutant: Mutant, coverage: Coverage, tests: Sequence[str]) -> bool:
     files = coverage.at_import.get(mutant.key)
-    return bool(files) and not survives_import(mutant, files)
+    if not files:
+        return False
+    if not all(one.endswith(".py") for one in files):
+        return not survives_import(mutant, tests)
+    options = [one for one in tests if one.startswith("-")]
+    return not survives_import(mutant, [*options, *files])
