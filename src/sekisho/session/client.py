@@ -144,8 +144,10 @@ class ClientSession:
     @property
     def reusable(self) -> bool:
         """Whether it makes sense to begin another transaction (LIMITS MAILMAX)."""
+        if self.ended or self._awaited or self._transaction or not self._ready:
+            return False
         bound = self._opening.offered.max_messages
-        return self.idle and not 0 < bound <= self.transactions
+        return not bound or self.transactions < bound
 
     def next_event(self) -> ClientEvent | None:
         """Give the oldest event not given yet."""
@@ -306,7 +308,7 @@ class ClientSession:
         elif step is Step.RSET:
             self._on_rset(answer)
         elif (transaction := self._transaction) is not None:
-            transaction.answered(step, answer)
+            transaction.HANDLERS[step](transaction, answer)
             if transaction.plan or transaction.phase is not Phase.ENVELOPE:
                 self._advance(transaction)
         elif step is Step.QUIT:

@@ -32,7 +32,7 @@ class DotStuffing:
         """Double each dot that begins a line."""
         tail = self._tail
         self._tail = (data if len(data) > 1 else tail + data)[-2:]
-        stuffed = data.replace(b"\r\n.", b"\r\n..")  # Copies only where one is found.
+        stuffed = data.replace(b"\r\n.", b"\r\n..")  # Copies where there is one.
         if data.startswith(b".") and tail == b"\r\n":
             return b"." + stuffed
         if data.startswith(b"\n.") and tail.endswith(b"\r"):

@@ -48,6 +48,8 @@ OVER_PEER_SIZE = reply(552, "5.3.4", "Message is bigger than the next host takes
 OVER_RCPTMAX = reply(452, "4.5.3", "Next host takes fewer recipients at once")
 UNEXPECTED_REPLY = reply(451, "4.5.0", "Next host gave a reply that makes no sense")
 
+_CODE_WANTS_MORE = 300
+"""A `Reply` has a code from 200: all that is below is 2yz (RFC 5321 §4.2.1)."""
 _CODE_START_DATA = 354
 _CODE_EXCEEDED_STORAGE = 552
 
@@ -93,7 +95,7 @@ Command = tuple[Step, bytes]
 
 def is_done(answer: Reply) -> bool:
     """Whether the command was carried out (2yz)."""
-    return 200 <= answer.code < 300  # noqa: PLR2004 - RFC 5321 §4.2.1
+    return answer.code < _CODE_WANTS_MORE
 
 
 def refusal(answer: Reply, host: str) -> Deferred | Failed:
@@ -136,11 +138,14 @@ class Transaction:
         left_open: Whether the peer still has a sender and recipients from us when it
             is over, which RSET must clear before the next MAIL.
         outcomes: One a recipient; None while undecided.
+        HANDLERS: What takes the reply to the oldest command that is not answered yet;
+            raises `ProtocolError` where it makes no sense there.
 
     """
 
     __slots__ = (
         "_asked",
+        "_by_bdat",
         "_encoder",
         "_finals",
         "_host",
@@ -172,7 +177,8 @@ class Transaction:
         self._mail_refused = False
         self.left_open = False
         self._remaining = content.size
-        self._encoder: ContentEncoder = DotStuffing()
+        self._by_bdat = "CHUNKING" in offered.keywords
+        self._encoder: ContentEncoder = _VERBATIM if self._by_bdat else DotStuffing()
         self._finals: list[int] = []
         self._asked: list[int] = []
         self.outcomes: list[Outcome | None] = [None] * len(recipients)
@@ -208,22 +214,11 @@ class Transaction:
                 self.outcomes[index] = deferred
         if not asked:
             plan.clear()
-        elif "CHUNKING" in offered.keywords:
-            self._encoder = _VERBATIM
-        else:
+        elif not self._by_bdat:
             plan.append((Step.DATA, b"DATA\r\n"))
 
-    def answered(self, step: Step, answer: Reply) -> None:
-        """Take the reply to the oldest command that is not answered yet.
-
-        Raises:
-            ProtocolError: It makes no sense there.
-
-        """
-        self._HANDLERS[step](self, answer)
-
     def _on_mail(self, answer: Reply) -> None:
-        if is_done(answer):
+        if answer.code < _CODE_WANTS_MORE:
             self.left_open = True
             return
         self._fill(refusal(answer, self._host))
@@ -237,7 +232,7 @@ class Transaction:
     def _on_rcpt(self, answer: Reply) -> None:
         index = self._asked.pop(0)
         if not self._mail_refused:
-            if is_done(answer):
+            if answer.code < _CODE_WANTS_MORE:
                 self._finals.append(index)
             elif answer.code == _CODE_EXCEEDED_STORAGE:
                 self.outcomes[index] = Deferred(Cause.REMOTE_REPLY, answer, self._host)
@@ -247,11 +242,10 @@ class Transaction:
             self._envelope_answered()
 
     def _envelope_answered(self) -> None:
-        by_bdat = isinstance(self._encoder, Verbatim)
         if self._finals:
-            if by_bdat:
+            if self._by_bdat:
                 self.phase = Phase.CONTENT
-        elif by_bdat or self.plan:
+        elif self._by_bdat or self.plan:
             self.plan.clear()
             self.phase = Phase.OVER
         # Otherwise DATA is out already and its reply decides.
@@ -275,7 +269,7 @@ class Transaction:
 
     def content_begins(self) -> bytes:
         """Give what stands before the content."""
-        if isinstance(self._encoder, Verbatim):
+        if self._by_bdat:
             return b"BDAT %d LAST\r\n" % self._remaining
         return b""
 
@@ -314,7 +308,7 @@ class Transaction:
     def _on_final(self, answer: Reply) -> None:
         outcome: Outcome = (
             Delivered(self._host, answer, self._tls)
-            if is_done(answer)
+            if answer.code < _CODE_WANTS_MORE
             else refusal(answer, self._host)
         )
         if self._lmtp:
@@ -339,7 +333,7 @@ class Transaction:
     def _fill(self, outcome: Outcome) -> None:
         self.outcomes = [outcome if o is None else o for o in self.outcomes]
 
-    _HANDLERS: ClassVar[Mapping[Step, Callable[..., None]]] = {
+    HANDLERS: ClassVar[Mapping[Step, Callable[..., None]]] = {
         Step.MAIL: _on_mail,
         Step.RCPT: _on_rcpt,
         Step.DATA: _on_data,
