@@ -9,7 +9,7 @@ import base64
 import ssl
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -362,9 +362,27 @@ class TlsClient:
         self._in.write(data)
 
     async def say(self, line: str) -> str:
+        self.write(line)
+        return await self.heard()
+
+    def write(self, line: str) -> None:
         self._tls.write(line.encode() + b"\r\n")
         self._plain.send(self._out.read())
-        return await self.heard()
+
+    def goodbye(self) -> bytes:
+        """``close_notify``, in octets."""
+        with suppress(ssl.SSLError):
+            # The server has not said so yet; what it said before may still be there.
+            self._tls.unwrap()
+        return self._out.read()
+
+    async def has_ended(self) -> bool:
+        """Whether the server says that it says no more."""
+        while True:
+            try:
+                return self._tls.read(65536) == b""
+            except ssl.SSLWantReadError:
+                await self._more()
 
     async def heard(self) -> str:
         """What comes next, up to a line's end."""

@@ -9,12 +9,13 @@ import pytest
 from sekisho.observe.events import SessionClosed, TlsFailed, TlsStarted
 from sekisho.server.connection import Stage
 from server.conftest import Run
-from server.support import Client, House, TlsClient, a_house, open_house, until
+from server.support import SECONDS, Client, House, TlsClient, a_house, open_house, until
 
 BOTH = pytest.mark.parametrize("door", ["submission", "smtps"])
 PROXIED = a_house(
     smtps={"proxy_protocol": ["127.0.0.1"]}, mx={"proxy_protocol": ["127.0.0.1"]}
 )
+MIB = 1024 * 1024
 HEADER = b"PROXY TCP4 192.0.2.9 127.0.0.1 1 2\r\n"
 
 
@@ -189,5 +190,105 @@ def test_starttls_without_a_certificate_any_more(
             house.services.tls = None
             await c.say("STARTTLS")
             assert await c.is_closed()
+
+    on_each_loop(work())
+
+
+@BOTH
+def test_a_goodbye_under_tls_is_whole(
+    tmp_path: Path, on_each_loop: Run, door: str
+) -> None:
+    """The reply to QUIT, and behind it the word that nothing was cut off."""
+
+    async def work() -> None:
+        async with open_house(tmp_path) as house, await at_handshake(house, door) as c:
+            tls = TlsClient(c)
+
+            async def send(octets: bytes) -> None:
+                c.send(octets)
+
+            await tls.shake_hands(send)
+            if door == "smtps":
+                await tls.heard()
+            assert (await tls.say("QUIT")).startswith("221")
+            assert await tls.has_ended()
+            await house.quiet()
+
+    on_each_loop(work())
+
+
+def ends_tls(tls: TlsClient, client: Client) -> None:
+    client.send(tls.goodbye())
+
+
+def breaks_a_record(_tls: TlsClient, client: Client) -> None:
+    client.send(b"\x17\x03\x03\x00\x20" + b"x" * 32)
+
+
+@pytest.mark.parametrize(
+    ("does", "reason"),
+    [
+        (ends_tls, "the client closed the connection"),
+        (breaks_a_record, "the connection broke: SSLError"),
+    ],
+)
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_the_end_of_tls_is_the_end_of_the_connection(
+    tmp_path: Path,
+    on_each_loop: Run,
+    does: Callable[[TlsClient, Client], None],
+    reason: str,
+    is_busy: bool,
+) -> None:
+    async def work() -> None:
+        async with (
+            open_house(tmp_path) as house,
+            await at_handshake(house, "smtps") as c,
+        ):
+            tls = TlsClient(c)
+
+            async def send(octets: bytes) -> None:
+                c.send(octets)
+
+            await tls.shake_hands(send, b"EHLO c.test\r\n")
+            await tls.heard()
+            if is_busy:
+                house.callout.gate.clear()
+                tls.write("MAIL FROM:<a@outside.test>\r\nRCPT TO:<x@asked.test>")
+                await asyncio.sleep(0.05)
+            does(tls, c)
+            await house.quiet()
+            (closed,) = house.seen(SessionClosed)
+            assert closed.reason == reason
+
+    on_each_loop(work())
+
+
+def test_a_client_under_tls_that_does_not_read_is_not_read_from(
+    tmp_path: Path, on_each_loop: Run
+) -> None:
+    async def work() -> None:
+        async with (
+            open_house(tmp_path, max_idle_commands=10**9) as house,
+            await at_handshake(house, "smtps") as c,
+        ):
+            tls = TlsClient(c)
+
+            async def send(octets: bytes) -> None:
+                c.send(octets)
+
+            await tls.shake_hands(send, b"EHLO c.test\r\n")
+            (connection,) = house.listeners._connections
+            lines = "\r\n".join(["HELP"] * 20_000)
+            # What nobody reads fills both sides' buffers.
+            for _ in range(200):
+                tls.write(lines)
+                if c.writer.transport.get_write_buffer_size() > 4 * MIB:
+                    break
+                await asyncio.sleep(0.01)
+            assert not connection._reading
+            assert not connection._writable
+            while not connection._reading:
+                assert await asyncio.wait_for(c.reader.read(MIB), SECONDS)
 
     on_each_loop(work())

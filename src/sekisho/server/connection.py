@@ -6,12 +6,9 @@ Stages, in order, some left out by configuration::
 
 Rules that safety hangs on:
 
-- While a handshake runs, whatever arrives is held and not interpreted: asyncio may hand
-  over decrypted octets before `start_tls` returns, and an answer then would go out in
-  plain text. What came in plain text behind STARTTLS is thrown away, here and in the
-  session.
-- A client that has gone during a handshake is told of by nobody but the handshake: its
-  connection counts as lost wherever that fails.
+- From the first octet of a handshake on all that comes goes through TLS
+  (`sekisho.net.tls_feed`), and all that is said too. What came in plain text behind
+  STARTTLS is thrown away by the session.
 - While an answer is being worked on, the client is not read from once something came:
   a client that sends on without waiting is slowed down, and costs one read of memory.
 - A client that has said all it wants to say (and closed that direction) still gets the
@@ -21,16 +18,16 @@ Rules that safety hangs on:
 """
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from enum import Enum, auto
-from functools import partial
 from ipaddress import IPv4Address
 from typing import cast
 
 from sekisho.model import replies
 from sekisho.model.reply import Reply
 from sekisho.model.rules import TlsMode, unmapped
-from sekisho.net.tls import ServerTls
+from sekisho.net.tls_feed import TlsFeed
 from sekisho.observe.events import SessionClosed, SessionOpened
 from sekisho.server.arrival import (
     has_spoken,
@@ -44,7 +41,12 @@ from sekisho.server.arrival import (
 from sekisho.server.client import Client
 from sekisho.server.reception import Reception
 from sekisho.server.services import ListenerContext, Services
-from sekisho.server.tls_start import HANDSHAKE_SECONDS, TlsStart
+from sekisho.server.tls_start import (
+    HANDSHAKE_SECONDS,
+    begin_tls,
+    note_no_tls,
+    note_tls,
+)
 from sekisho.session.events import SessionEnded, TlsRequested
 from sekisho.session.server import ServerSession
 from sekisho.wire.proxy import NeedMore, ProxyError, ProxyHeader, parse_proxy
@@ -92,7 +94,8 @@ class Connection(asyncio.Protocol):
         self._client = Client(_NOBODY_YET, "", name, listener.name)
         self._session = cast("ServerSession", None)
         self._reception = cast("Reception", None)
-        self._handshake: TlsStart | None = None
+        self._tls: TlsFeed | None = None
+        self._shaken: Callable[[], None] | None = None
         self._deadline = 0.0
         self._reason = _GONE
 
@@ -115,7 +118,14 @@ class Connection(asyncio.Protocol):
         self._begin()
 
     def data_received(self, data: bytes) -> None:
-        """Take octets, whatever they are at this stage."""
+        """Take octets, in plain text or under TLS."""
+        if self._tls is None:
+            self._take(data)
+        else:
+            self._take_under(self._tls, data)
+
+    def _take(self, data: bytes) -> None:
+        """Take what the client says, whatever it is at this stage."""
         match self._stage:
             case Stage.TALK:
                 if self._reception.is_busy or not self._writable:
@@ -123,16 +133,12 @@ class Connection(asyncio.Protocol):
                 else:
                     self._session.receive(data, self._services.ticks())
                     self._pump()
-            case Stage.HANDSHAKE:
-                # Never paused: the transport that reads here is not the one that
-                # would be told to go on.
-                self._held += data
             case Stage.PROXY:
                 self._proxy_header(data)
             case Stage.SILENCE:
                 self._refuse(replies.EARLY_TALKER)
-            case Stage.CLOSED:
-                pass
+            case Stage.HANDSHAKE | Stage.CLOSED:
+                pass  # Under TLS only; or too late.
 
     def pause_writing(self) -> None:
         """Stop reading: the client does not take its replies."""
@@ -152,9 +158,7 @@ class Connection(asyncio.Protocol):
 
         """
         self._has_finished = (
-            self._stage is Stage.TALK
-            and self._reception.is_busy
-            and not self._client.tls_version
+            self._stage is Stage.TALK and self._reception.is_busy and self._tls is None
         )
         return self._has_finished
 
@@ -162,8 +166,7 @@ class Connection(asyncio.Protocol):
         """Forget the client; it may be told of more than once."""
         self._stage = Stage.CLOSED
         self._others.discard(self)
-        if self._handshake is not None:
-            self._handshake.give_up()
+        if self._shaken is not None:
             self._note_failure(exc or ConnectionResetError("the client has gone"))
         elif exc is not None and self._counted and not self._session.ended:
             self._reason = f"the connection broke: {type(exc).__name__}"
@@ -202,6 +205,8 @@ class Connection(asyncio.Protocol):
             return
         if self._stage is not Stage.CLOSED:
             self._reason = "timed out"
+        if self._shaken is not None:
+            self._note_failure(TimeoutError("the handshake took too long"))
         self.abort()
 
     def stop(self) -> None:
@@ -326,43 +331,55 @@ class Connection(asyncio.Protocol):
 
     def _start_handshake(self, then: Callable[[], None], early: bytes = b"") -> None:
         # Said in the clear: no part of what is said under TLS (RFC 3207 §4.2).
-        self._held = early
+        self._held = b""
         self._stage = Stage.HANDSHAKE
         self._deadline = self._services.ticks() + HANDSHAKE_SECONDS
-        self._handshake = TlsStart(
-            self._services,
-            self._client,
-            self._transport,
-            early=self._take_held,
-            shaken=partial(self._shaken, then),
-            failed=self._tls_failed,
-        )
-
-    def _shaken(
-        self, then: Callable[[], None], transport: asyncio.Transport, tls: ServerTls
-    ) -> None:
-        handshake = cast("TlsStart", self._handshake)
-        if self._stage is Stage.CLOSED:
-            self._tls_failed(ConnectionAbortedError(self._reason))
+        self._shaken = then
+        try:
+            self._tls = begin_tls(self._services, self._client)
+        except ConnectionAbortedError as error:
+            self._tls_failed(error)
             return
-        self._handshake = None
-        # It has its own way of stopping and going on.
-        self._transport, self._reading, self._writable = transport, True, True
-        handshake.note_success(transport, tls)
-        self._stage = Stage.TALK
-        then()
-        self._resume()
+        # The client may have been slow to take its replies.
+        self._resume_reading()
+        if early:
+            self._take_under(self._tls, early)
+
+    def _take_under(self, tls: TlsFeed, octets: bytes) -> None:
+        """Take octets of a handshake, or what is said under TLS."""
+        if self._stage is Stage.CLOSED:
+            return
+        try:
+            said = tls.receive(octets)
+        except ssl.SSLError as error:
+            self._transport.write(tls.output())
+            self._tls_failed(error)
+            return
+        if octets := tls.output():
+            self._transport.write(octets)
+        if tls.is_shaken and (then := self._shaken) is not None:
+            self._shaken = None
+            note_tls(self._services, self._client, tls)
+            self._stage = Stage.TALK
+            then()
+        if said:
+            self._take(said)
+        if tls.has_ended:
+            self._close(self._reason)
 
     def _tls_failed(self, error: Exception) -> None:
-        self._note_failure(error)
-        self.abort()
-        self.connection_lost(None)
+        """Close: there is no TLS, or no more."""
+        if self._shaken is not None:
+            self._note_failure(error)
+        else:
+            self._reason = f"the connection broke: {type(error).__name__}"
+        self._close(self._reason)
 
     def _note_failure(self, error: Exception) -> None:
-        handshake, self._handshake = cast("TlsStart", self._handshake), None
+        self._shaken = None
         if self._reason == _GONE:
             self._reason = "TLS handshake failed"
-        handshake.note_failure(error)
+        note_no_tls(self._services, self._client, error)
 
     def _session_goes_private(self) -> None:
         """Begin anew after STARTTLS (RFC 3207 §4.2)."""
@@ -383,7 +400,8 @@ class Connection(asyncio.Protocol):
 
     def _write(self, data: bytes) -> None:
         if data:
-            self._transport.write(data)
+            tls = self._tls
+            self._transport.write(data if tls is None else tls.send(data))
 
     def _hold(self, data: bytes) -> None:
         self._held += data
@@ -410,6 +428,8 @@ class Connection(asyncio.Protocol):
         self._reason = reason
         self._stage = Stage.CLOSED
         self._deadline = self._services.ticks() + CLOSE_SECONDS
+        if self._tls is not None:
+            self._transport.write(self._tls.end())
         self._transport.close()
 
     def abort(self) -> None:
