@@ -27,6 +27,7 @@ from sekisho.auth.precis import PreparationError, prepare_name, prepare_password
         ("שלום", "שלום"),
         ("क\u094d\u200dष", "क\u094d\u200dष"),  # a joiner after a virama
         ("\u0131", "\u0131"),  # dotless i is a letter of its own
+        ("\u1200", "\u1200"),  # right after the jamo
         ("*", "*"),
         ("a)(uid=*", "a)(uid=*"),
     ],
@@ -61,9 +62,12 @@ def test_names_become_one_form(spelled: str, prepared: str) -> None:
         "\ue000",
         "\uffff",
         "\u1100\u1161",  # conjoining jamo
+        *"\u1100\u11ff\ua960\ua97c\ud7b0\ud7c6\ud7cb\ud7fb",  # and their ends
+        *"\u3031\u3035",  # vertical kana repeat marks
         "a·b",
         "a\u200db",
         "\u0660\u06f0",  # two kinds of Arabic digits
+        "\u0669\u06f9",
         "aא",  # left to right and right to left in one
         "א1a",
         "\u0640",
