@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -41,6 +42,18 @@ def accepted(message: str = ID, to: str = "bob@example.net") -> events.MailAccep
         size_bytes=1234,
         rule="grant",
         reason="grant 'staff'",
+    )
+
+
+def refused() -> events.MailRefused:
+    return events.MailRefused(
+        session="s-2",
+        listener="mx",
+        client="192.0.2.9",
+        reverse_path="Eve@example.com",
+        reply="550",
+        rule="relay-denied",
+        reason="r",
     )
 
 
@@ -314,6 +327,64 @@ def test_a_damaged_file_is_set_aside(path: Path) -> None:
     store.close()
     assert trace(path, ID)
     assert path.with_name("timeline.db.damaged").exists()
+
+
+FIRST_VERSION = """
+CREATE TABLE segment (
+    number INTEGER PRIMARY KEY, first_at INTEGER, last_at INTEGER,
+    last_event INTEGER, bytes INTEGER
+);
+CREATE TABLE event_{n} (
+    message TEXT, number INTEGER, line TEXT, PRIMARY KEY (message, number)
+) WITHOUT ROWID;
+CREATE TABLE address_{n} (
+    address TEXT, number INTEGER, message TEXT, PRIMARY KEY (address, number)
+) WITHOUT ROWID;
+INSERT INTO segment VALUES ({n}, {at}, {at}, {last}, 1000);
+PRAGMA user_version = 1;
+"""
+
+
+def old_file(path: Path, *written: bytes) -> None:
+    """As it was before a batch was a row: segment 7, whose first event is the 40th."""
+    with closing(sqlite3.connect(path)) as connection:
+        script = FIRST_VERSION.format(n=7, at=int(NOW), last=40 + len(written))
+        connection.executescript(script)
+        for number, line in enumerate(written, 40):
+            message = msgspec.json.decode(line).get("message", "")
+            row = (message, number, line.decode())
+            connection.execute("INSERT INTO event_7 VALUES (?, ?, ?)", row)
+        connection.commit()
+
+
+def test_a_file_of_the_first_version_is_read_and_goes_on(path: Path) -> None:
+    many = [accepted(OTHER, "carol@example.net")] * 1200
+    old_file(path, *lines(accepted(), refused(), *many))
+    assert names(trace(path, ID)) == ["mail.accepted"]
+    assert names(trace(path, "eve@example.com")) == ["mail.refused"]
+    store = TimelineStore(path, TimelineOptions())
+    store.write(lines(finished()), NOW)
+    store.close()
+    assert names(trace(path, ID)) == ["mail.accepted", "message.finished"]
+    assert len(trace(path, OTHER)) == 1200
+    assert names(trace(path, "bob@example.net"))[-1] == "message.finished"
+    with closing(sqlite3.connect(path)) as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    assert (version, tables) == (SCHEMA_VERSION, 3)
+
+
+def test_a_message_is_found_in_all_batches_it_is_spread_over(path: Path) -> None:
+    store = TimelineStore(path, TimelineOptions(max_bytes=400_000))
+    store.write(lines(accepted()), NOW)
+    for number in range(20):
+        store.write(lines(*[accepted(f"{number:026d}")] * 30), NOW)
+    store.write(lines(accepted(OTHER), refused(), finished()), NOW)
+    store.close()
+    assert names(trace(path, ID)) == ["mail.accepted", "message.finished"]
+    assert names(trace(path, "eve@example.com")) == ["mail.refused"]
+    found = trace(path, "bob@example.net", limit=2)
+    assert {event["message"] for event in found} == {OTHER, f"{19:026d}"}
 
 
 def test_a_newer_file_is_not_touched_and_events_are_counted_as_lost(path: Path) -> None:

@@ -9,7 +9,7 @@ Promises:
 - Disk use is bounded by bytes and by days. Events lie in *segments*, tables of a share
   of the allowed bytes each; the oldest is dropped whole. Deleting row by row would
   cost as much as inserting did, in the busiest hour of all.
-- A whole batch is handed to SQLite as one JSON array, which it takes apart with the
+- A batch is one row, and what it is found by one statement, which SQLite runs with the
   interpreter's lock released. Row by row the thread would ask for that lock hundreds
   of times a second, from a loop that is busy with mail.
 
@@ -25,7 +25,8 @@ from pathlib import Path
 import apsw
 
 from sekisho.observe.events import Alarm
-from sekisho.observe.timeline_store import TimelineOptions, TimelineStore, trace
+from sekisho.observe.timeline_store import TimelineOptions, TimelineStore
+from sekisho.observe.timeline_trace import trace
 
 __all__ = ["Timeline", "TimelineOptions", "trace"]
 

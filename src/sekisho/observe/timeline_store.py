@@ -1,19 +1,22 @@
 """The file of the timeline: segments, written in batches, looked up by `trace`.
 
-A segment is two tables: events by message and number, and the addresses of envelopes.
-Numbers only grow, so they are the order in which things happened.
+A segment is two tables. A *batch* is one row: the lines that were written together, as
+they are in the log. A *key* leads from a message's id, or an envelope's address in
+lower case, to the batches in which it occurs; most messages come and go within one. So
+what costs something is paid a batch, and who looks up reads a few hundred lines more.
+
+Numbers only grow, so they are the order in which things happened. A batch has the
+number of its first event, and its lines count on from there.
 """
 
 # apsw's stubs leave the types of rows partly unknown.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false
 
-import re
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import apsw
 import msgspec
@@ -21,15 +24,20 @@ import msgspec
 SEGMENTS = 16
 """Shares of the bytes and days that are dropped as one."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """In ``user_version``; a file of a newer version is not touched."""
 
+_FIRST_VERSION = 1
+"""With a row an event; such a file is rewritten when it is opened."""
+
 _PAGES_FOR_LINES = 2
-"""Octets of pages for one octet of lines, indexes included."""
+"""Octets of pages for one octet of lines at most, keys included."""
+
+_LINES_A_BATCH = 500
+"""Of a file that is rewritten."""
 
 _DAMAGED = (apsw.NotADBError, apsw.CorruptError)
-_BUSY_MILLISECONDS = 5000
-_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{26}")
+BUSY_MILLISECONDS = 5000
 
 _CREATE = """
 CREATE TABLE IF NOT EXISTS segment (
@@ -42,59 +50,55 @@ CREATE TABLE IF NOT EXISTS segment (
 """
 
 _CREATE_SEGMENT = """
-CREATE TABLE event_{n} (
-    message TEXT NOT NULL,
+CREATE TABLE batch_{n} (number INTEGER PRIMARY KEY, lines BLOB NOT NULL);
+CREATE TABLE key_{n} (
+    key TEXT NOT NULL,
     number INTEGER NOT NULL,
-    line TEXT NOT NULL,
-    PRIMARY KEY (message, number)
-) WITHOUT ROWID;
-CREATE TABLE address_{n} (
-    address TEXT NOT NULL,
-    number INTEGER NOT NULL,
-    message TEXT NOT NULL,
-    PRIMARY KEY (address, number)
+    PRIMARY KEY (key, number)
 ) WITHOUT ROWID;
 """
 
 _DROP_SEGMENT = """
-DROP TABLE event_{n};
-DROP TABLE address_{n};
+DROP TABLE batch_{n};
+DROP TABLE key_{n};
 DELETE FROM segment WHERE number = {n};
 """
 
-_INSERT_EVENTS = """
-INSERT INTO event_{n}
-SELECT coalesce(value ->> '$.message', ''), :base + key, value FROM json_each(:lines)
-"""
-
-# The envelope's addresses: of what was accepted and of what was refused.
-_INSERT_ADDRESSES = """
-INSERT OR IGNORE INTO address_{n}
-WITH line AS (
-    SELECT :base + key AS number, coalesce(value ->> '$.message', '') AS message, value
-    FROM json_each(:lines)
-    WHERE value ->> '$.event' IN ('mail.accepted', 'mail.refused')
-)
-SELECT lower(value ->> '$.reverse_path'), number, message FROM line
-    WHERE value ->> '$.reverse_path' <> ''
-UNION ALL
-SELECT lower(value ->> '$.recipient'), number, message FROM line
-    WHERE value ->> '$.recipient' <> ''
-UNION ALL
-SELECT lower(recipient.value), number, message
-    FROM line, json_each(line.value, '$.recipients') AS recipient
-"""
+_INSERT_BATCH = "INSERT INTO batch_{n} VALUES (?, ?)"
+# SQLite takes the keys apart, with the interpreter's lock released.
+_INSERT_KEYS = "INSERT INTO key_{n} SELECT value, ? FROM json_each(?)"
 
 _UPDATE_SEGMENT = """
 UPDATE segment SET last_at = ?, last_event = ?, bytes = bytes + ? WHERE number = ?
 """
 
-_BY_MESSAGE = "SELECT number, line FROM event_{n} WHERE message = :key"
-_BY_ADDRESS = """
-SELECT number, message FROM address_{n} WHERE address = lower(:key)
-ORDER BY number DESC LIMIT :limit
+_OF_FIRST_VERSION = """
+SELECT segment.number FROM segment JOIN sqlite_schema AS it
+ON it.type = 'table' AND it.name = 'event_' || segment.number ORDER BY 1
 """
-_ONE_EVENT = "SELECT number, line FROM event_{n} WHERE message = '' AND number = :key"
+
+
+class Envelope(msgspec.Struct, gc=False):
+    """What a line is found by; all other keys are passed over."""
+
+    event: str
+    message: str = ""
+    reverse_path: str = ""
+    recipient: str = ""
+    recipients: tuple[str, ...] = ()
+
+    def addresses(self) -> set[str]:
+        """The envelope's, of what was accepted and of what was refused."""
+        if not self.event.startswith("mail."):
+            return set()
+        found = {self.reverse_path.lower(), self.recipient.lower()}
+        found.update(map(str.lower, self.recipients))
+        found.discard("")
+        return found
+
+
+_ENVELOPES = msgspec.json.Decoder(list[Envelope])
+_ENCODER = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,7 @@ class TimelineStore:
         self._connection: apsw.Connection | None = None
         self._next_event = 0
 
-    def write(self, lines: list[bytes], now: float) -> None:
+    def write(self, lines: Sequence[bytes], now: float) -> None:
         """Write lines in one transaction, after making room.
 
         Raises:
@@ -137,20 +141,15 @@ class TimelineStore:
             raise
 
     def _write(
-        self, connection: apsw.Connection, lines: list[bytes], now: float
+        self, connection: apsw.Connection, lines: Sequence[bytes], now: float
     ) -> None:
         # A full disk is left by dropping what is old, so that goes first, and alone.
         self._make_room(connection, now)
-        document = b"[" + b",".join(lines) + b"]"
         last = self._next_event + len(lines)
         with connection:
             segment = self._segment(connection, now)
-            values = {"base": self._next_event, "lines": document.decode()}
-            for insert in (_INSERT_EVENTS, _INSERT_ADDRESSES):
-                connection.execute(insert.format(n=segment), values)
-            connection.execute(
-                _UPDATE_SEGMENT, (int(now), last, len(document), segment)
-            )
+            octets = _insert(connection, segment, self._next_event, lines)
+            connection.execute(_UPDATE_SEGMENT, (int(now), last, octets, segment))
         self._next_event = last
 
     def close(self) -> None:
@@ -215,77 +214,63 @@ class TimelineStore:
         return number
 
 
-def trace(path: Path, wanted: str, limit: int = 20) -> list[dict[str, Any]]:
-    """Look up what happened.
+def _insert(
+    connection: apsw.Connection, segment: int, number: int, lines: Sequence[bytes]
+) -> int:
+    """Write a batch, and by what it is found; return its octets."""
+    keys: set[str] = set()
+    for envelope in _ENVELOPES.decode(b"[" + b",".join(lines) + b"]"):
+        keys.add(envelope.message)
+        if envelope.event.startswith("mail."):
+            keys |= envelope.addresses()
+    keys.discard("")
+    text = b"\n".join(lines)
+    connection.execute(_INSERT_BATCH.format(n=segment), (number, text))
+    # In order: what is inserted beside its neighbour is quickly there.
+    found_by = _ENCODER.encode(sorted(keys)).decode()
+    connection.execute(_INSERT_KEYS.format(n=segment), (number, found_by))
+    return len(text)
 
-    Args:
-        path: Of a timeline's file.
-        wanted: A message's id, or an envelope address in any case.
-        limit: How many messages or refusals at most, for an address: the newest.
 
-    Returns:
-        Events as the log has them, oldest first; empty where nothing is known.
+def upgrade(connection: apsw.Connection) -> None:
+    """Rewrite a file of the first version, a segment at a time.
 
-    Raises:
-        apsw.Error: The file is there but cannot be read.
-
+    Who is interrupted goes on the next time; two that begin at once wait in turn.
     """
-    if not path.exists():
-        return []
-    flags = apsw.SQLITE_OPEN_READWRITE  # A WAL needs its shared memory written.
-    with closing(apsw.Connection(str(path), flags=flags)) as connection:
-        connection.set_busy_timeout(_BUSY_MILLISECONDS)
-        events: dict[int, str] = {}
-        with connection:
-            found = sorted(_found(connection, wanted.strip(), limit))
-            events.update(found)
-        return [msgspec.json.decode(line) for line in events.values()]
-
-
-def _found(
-    connection: apsw.Connection, wanted: str, limit: int
-) -> Iterator[tuple[int, str]]:
-    segments = [
-        number
-        for (number,) in connection.execute("SELECT number FROM segment ORDER BY 1")
-    ]
-    if _ID.fullmatch(wanted.lower()):
-        for segment in segments:
-            yield from connection.execute(
-                _BY_MESSAGE.format(n=segment), {"key": wanted.lower()}
-            )
+    if connection.pragma("user_version") != _FIRST_VERSION:
         return
-    for number, message in _newest(connection, segments, wanted, limit):
-        for segment in segments:
-            query = _BY_MESSAGE if message else _ONE_EVENT
-            yield from connection.execute(
-                query.format(n=segment), {"key": message or number}
-            )
+    for (segment,) in list(connection.execute(_OF_FIRST_VERSION)):
+        with connection:
+            connection.execute(f"DROP TABLE IF EXISTS address_{segment}")
+            _rewrite(connection, segment)
+    with connection:
+        connection.pragma("user_version", SCHEMA_VERSION)
 
 
-def _newest(
-    connection: apsw.Connection, segments: list[int], address: str, limit: int
-) -> list[tuple[int, str]]:
-    """The newest messages and refusals of an address: event number, message's id."""
-    found: list[tuple[int, str]] = []
-    for segment in reversed(segments):
-        left = limit - len(found)
-        if left <= 0:
-            break
-        values = {"key": address, "limit": left}
-        found += connection.execute(_BY_ADDRESS.format(n=segment), values)
-    return found
+def _rewrite(connection: apsw.Connection, segment: int) -> None:
+    there = "SELECT 1 FROM sqlite_schema WHERE name = ?"
+    if connection.execute(there, (f"event_{segment}",)).get is None:
+        return  # Another process has done it meanwhile.
+    connection.execute(_CREATE_SEGMENT.format(n=segment))
+    rows = connection.execute(
+        f"SELECT number, line FROM event_{segment} ORDER BY number"  # noqa: S608 - a number
+    )
+    while some := list(islice(rows, _LINES_A_BATCH)):
+        # Numbers have no gaps within a segment; one would close, and all stay in order.
+        _insert(connection, segment, some[0][0], [line.encode() for _, line in some])
+    connection.execute(f"DROP TABLE event_{segment}")
 
 
 def _opened(path: Path) -> apsw.Connection:
     connection = apsw.Connection(str(path))
     path.chmod(0o600)
     try:
-        connection.set_busy_timeout(_BUSY_MILLISECONDS)
+        connection.set_busy_timeout(BUSY_MILLISECONDS)
         _require_known(connection.pragma("user_version"))
         connection.pragma("journal_mode", "wal")
         # The newest events may be lost with the machine's power; the mail is not.
         connection.pragma("synchronous", "normal")
+        upgrade(connection)
         with connection:
             connection.execute(_CREATE)
             connection.pragma("user_version", SCHEMA_VERSION)
