@@ -1,6 +1,7 @@
 """Every line is some command, and what is parsed is what was written."""
 
 from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,9 @@ from sekisho.model.address import NULL_PATH, Address, parse_address
 from sekisho.model.envelope import BodyKind, Envelope, Notify, Recipient, Ret
 from sekisho.model.reply import Reply
 from sekisho.wire.commands import (
+    _REMEMBERING,
+    MAX_REMEMBERED_OCTETS,
+    MOST_REMEMBERED,
     UNKNOWN_VERB,
     Auth,
     Bdat,
@@ -176,3 +180,34 @@ def test_a_source_route_is_refused_and_not_stripped(
     parse: Callable[[str], Address | Reply],
 ):
     assert parse("<@a.example,@[IPv6:::1]:b@c.example>") is replies.SOURCE_ROUTE
+
+
+def remembered(verb: bytes) -> int:
+    return cast("Any", _REMEMBERING[verb]).cache_info().currsize
+
+
+def test_what_is_remembered_of_lines_has_a_bound() -> None:
+    for n in range(2 * MOST_REMEMBERED):
+        parse_command(b"EHLO host%d" % n)
+        parse_command(b"MAIL FROM:<a@host%d.example>" % n)
+        parse_command(b"RCPT TO:<a@host%d.example>" % n)
+    for verb in (b"EHLO", b"MAIL", b"RCPT"):
+        assert remembered(verb) == MOST_REMEMBERED
+
+
+def test_a_long_line_is_not_remembered_and_reads_as_a_short_one() -> None:
+    cast("Any", _REMEMBERING[b"RCPT"]).cache_clear()
+    longest = b"RCPT TO:<a@%b>" % (b"d" * 50 + b"." + b"e" * 57 + b".example")
+    assert len(longest) == MAX_REMEMBERED_OCTETS
+    for line, held in ((longest, 1), (longest.replace(b"<a", b"<aa"), 1)):
+        command = parse_command(line)
+        assert isinstance(command, Rcpt)
+        assert f"<{command.recipient.address}>" == line.decode()[8:]
+        assert remembered(b"RCPT") == held
+
+
+def test_only_what_holds_no_secret_is_remembered() -> None:
+    kept = {
+        verb for verb, parse in _REMEMBERING.items() if hasattr(parse, "cache_info")
+    }
+    assert kept == {b"EHLO", b"MAIL", b"RCPT"}
