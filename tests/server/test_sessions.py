@@ -15,6 +15,7 @@ from sekisho.net.ports import bind
 from sekisho.observe import events
 from sekisho.server.reception import Reception
 from sekisho.session import events as session_events
+from server.conftest import Run
 from server.support import (
     FROM,
     MAIL,
@@ -164,6 +165,7 @@ async def test_a_client_that_never_reads_is_not_read_from(tmp_path: Path) -> Non
             deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             deaf.setblocking(False)
             await loop.sock_connect(deaf, ("127.0.0.1", house.ports["mx"]))
+            assert (await loop.sock_recv(deaf, 100)).startswith(b"220")
             flood = asyncio.ensure_future(
                 loop.sock_sendall(deaf, b"EHLO c.test\r\n" * 1_000_000)
             )
@@ -394,6 +396,22 @@ async def test_one_broken_session_does_not_stop_the_clock(
         async with await house.session() as other:
             house.clock.ahead = 400
             assert (await other.reply()).startswith("421 4.4.2")
+
+
+def test_octets_that_wait_at_the_door_are_an_early_talker(
+    tmp_path: Path, on_each_loop: Run
+) -> None:
+    """Also where the greeting waits for nobody."""
+
+    async def work() -> None:
+        async with open_house(tmp_path) as house:
+            with socket.create_connection(("127.0.0.1", house.ports["mx"])) as early:
+                early.sendall(b"EHLO c.test\r\n")
+                early.setblocking(False)
+                heard = await asyncio.get_running_loop().sock_recv(early, 1000)
+            assert heard.startswith(b"554 5.5.1")
+
+    on_each_loop(work())
 
 
 @pytest.mark.asyncio

@@ -1,9 +1,6 @@
 """A new connection: who is there, whether there is room, what it is offered."""
 
 import asyncio
-import fcntl
-import struct
-import termios
 
 from sekisho.model import replies
 from sekisho.model.identity import NOBODY
@@ -69,16 +66,6 @@ def known_as(client: Client, address: IPAddress) -> None:
     """Note the client's address."""
     client.address = address
     client.text = str(address)
-
-
-def has_spoken(transport: asyncio.Transport) -> bool:
-    """Whether octets wait in the socket before we have said a word."""
-    sock = transport.get_extra_info("socket")
-    try:
-        answer = fcntl.ioctl(sock.fileno(), termios.FIONREAD, b"\0\0\0\0")
-    except OSError:
-        return False
-    return struct.unpack("i", answer)[0] > 0
 
 
 def no_room(services: Services, of_client: int) -> Reply | None:

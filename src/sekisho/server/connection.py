@@ -30,7 +30,6 @@ from sekisho.model.rules import TlsMode, unmapped
 from sekisho.net.tls_feed import TlsFeed
 from sekisho.observe.events import SessionClosed, SessionOpened
 from sekisho.server.arrival import (
-    has_spoken,
     identify,
     is_proxy,
     mechanisms,
@@ -201,7 +200,7 @@ class Connection(asyncio.Protocol):
 
     def _late(self) -> None:
         if self._stage is Stage.SILENCE:
-            self._greet()
+            self._end_silence()
             return
         if self._stage is not Stage.CLOSED:
             self._reason = "timed out"
@@ -255,13 +254,15 @@ class Connection(asyncio.Protocol):
                 self._close(f"refused: {refusal.code}")
         elif refusal is not None:
             self._refuse(refusal)
-        elif early or has_spoken(self._transport):
+        elif early:
             self._refuse(replies.EARLY_TALKER)
-        elif listener.profile.limits.greeting_seconds > 0:
-            self._stage = Stage.SILENCE
-            self._deadline = self._opened_at + listener.profile.limits.greeting_seconds
         else:
-            self._greet()
+            self._stage = Stage.SILENCE
+            seconds = listener.profile.limits.greeting_seconds
+            self._deadline = self._opened_at + seconds
+            if not seconds:
+                # In the loop's next turn: behind what may have come already.
+                asyncio.get_running_loop().call_later(0, self._end_silence)
 
     def _make_session(self) -> None:
         listener = self._listener
@@ -279,6 +280,10 @@ class Connection(asyncio.Protocol):
             resume=self._resume,
             abort=self.abort,
         )
+
+    def _end_silence(self) -> None:
+        if self._stage is Stage.SILENCE:
+            self._greet()
 
     def _greet(self) -> None:
         self._stage = Stage.TALK
