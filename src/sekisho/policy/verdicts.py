@@ -48,7 +48,11 @@ def passed(  # noqa: PLR0913 - what a whole message's decision holds
 
     Where `held_by` says why, an operator has to release it; the client hears nothing.
     """
-    first = next((ruling for ruling in rulings if ruling.grant), rulings[0])
+    first = rulings[0]
+    for ruling in rulings:
+        if ruling.grant:
+            first = ruling
+            break
     return Decision(
         POLICY_SEAL,
         Verdict.HOLD if held_by else Verdict.ACCEPT,

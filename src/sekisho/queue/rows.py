@@ -78,17 +78,12 @@ _RET_NAME = {ret: ret.value for ret in Ret}
 _PENDING, _HELD = State.PENDING.value, State.HELD.value
 
 
-class PreparedMessage:
+class PreparedMessage(msgspec.Struct, frozen=True, eq=False):
     """The rows of one message."""
 
-    __slots__ = ("body", "message", "recipients")
-
-    def __init__(
-        self, message: MessageRow, body: BodyRow, recipients: list[NewRecipientRow]
-    ) -> None:
-        self.message = message
-        self.body = body
-        self.recipients = recipients
+    message: MessageRow
+    body: BodyRow
+    recipients: list[NewRecipientRow]
 
 
 def prepare(
