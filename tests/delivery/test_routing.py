@@ -1,5 +1,7 @@
 """Own domains first, then the rules in order, then MX."""
 
+import pickle
+
 import pytest
 
 from sekisho.delivery.routing import destination_for
@@ -61,3 +63,22 @@ def test_the_first_that_matches_wins(
 ) -> None:
     reverse_path = parse_address(sender) if sender else NULL_PATH
     assert destination_for(ROUTES, parse_address(to), reverse_path) == expected
+
+
+@pytest.mark.parametrize(
+    "to", ["a@own.example", "a@smart.example", "a@b.strict.example", "a@mx.example"]
+)
+def test_a_destination_is_made_once(to: str) -> None:
+    address = parse_address(to)
+    found = destination_for(ROUTES, address, NULL_PATH)
+    assert destination_for(ROUTES, address, NULL_PATH) is found
+
+
+def test_equal_destinations_have_one_hash_in_this_process() -> None:
+    found = Destination(INNER)
+    again = Destination(HostRoute("inner", (Server("10.0.0.1", 25),)))
+    assert {found: 1}[again] == 1
+    assert {found: 1}.get(Destination(SMART)) is None
+    # One that comes from another process must not bring the hash it had there.
+    object.__setattr__(again, "_hash", hash(found) + 1)
+    assert hash(pickle.loads(pickle.dumps(again))) == hash(found)

@@ -115,6 +115,10 @@ class Destination:
     def __hash__(self) -> int:
         return self._hash
 
+    def __reduce__(self) -> tuple[type["Destination"], tuple[Route, str]]:
+        """Be made anew in another process: strings have another hash there."""
+        return Destination, (self.route, self.domain)
+
 
 def _name_of(route: Route, domain: str) -> str:
     match route:

@@ -76,7 +76,8 @@ class ReplyReader:
             self._lines.append(line)
             if len(self._lines) >= MAX_REPLY_LINES:
                 raise ReplySyntaxError("the reply has too many lines")
-        if len(buffer) - at >= MAX_REPLY_LINE_BYTES:
+        self._buffer, self._at = buffer[at:], 0  # What was read is not kept.
+        if len(self._buffer) >= MAX_REPLY_LINE_BYTES:
             raise ReplySyntaxError("the reply line is too long")
         return None
 
@@ -89,8 +90,9 @@ def _remembered(line: bytes) -> Reply:
 def _reply(lines: list[bytes]) -> Reply:
     codes: set[bytes] = set()
     texts: list[str] = []
-    for line in lines:
-        match = _LINE.fullmatch(line.removesuffix(b"\r"))
+    for ended in lines:
+        line = ended.removesuffix(b"\r")
+        match = _LINE.fullmatch(line)
         if match is None:
             said = printable(line[:80].decode("latin-1"))
             raise ReplySyntaxError(f"no SMTP reply: {said!r}")
