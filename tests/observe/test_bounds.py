@@ -139,7 +139,7 @@ def test_terminal_controls_are_escaped_in_both_forms() -> None:
 def test_an_event_costs_the_loop_little(tmp_path: Path) -> None:
     # Some 3 µs on the machine it was written on; the bound is there for mistakes.
     timeline = Timeline(tmp_path / "timeline.db")
-    log = Log(lambda _: None, later=lambda _: None)
+    log = Log(lambda _: None, later=lambda _, __: None)
     observer = Observer(log, Metrics(), timeline, lambda: NOW)
     began = time.process_time()
     for number in range(3000):

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +15,13 @@ from hypothesis import strategies as st
 
 from sekisho.observe import events
 from sekisho.observe.line import json_line, text_line
-from sekisho.observe.log import MAX_BUFFERED_LINES, Log, LogFormat, to_descriptor
+from sekisho.observe.log import (
+    GATHER_SECONDS,
+    MAX_BUFFERED_LINES,
+    Log,
+    LogFormat,
+    to_descriptor,
+)
 from sekisho.observe.metrics import Metrics, OwnLosses, QueueFigures
 from sekisho.observe.metrics_server import MAX_REQUEST_BYTES, MetricsServer
 from sekisho.observe.observer import Observer
@@ -98,27 +105,64 @@ def test_the_text_form_is_for_people() -> None:
 # The log
 
 
-def test_lines_of_one_turn_are_one_write() -> None:
+class Timer:
+    """What is to happen later: when, and what."""
+
+    def __init__(self) -> None:
+        self.set: list[tuple[float, Callable[[], None]]] = []
+
+    def __call__(self, seconds: float, do: Callable[[], None]) -> None:
+        self.set.append((seconds, do))
+
+    def ring(self) -> None:
+        self.set.pop()[1]()
+
+
+def test_lines_of_some_milliseconds_are_one_write() -> None:
     written: list[bytes] = []
-    turn: list[object] = []
-    log = Log(written.append, later=turn.append)
+    timer = Timer()
+    log = Log(written.append, later=timer)
     log.emit(accepted(), NOW)
     log.emit(finished(), NOW)
     assert written == []
-    assert len(turn) == 1
-    log.flush()
+    assert [seconds for seconds, _ in timer.set] == [GATHER_SECONDS]
+    timer.ring()
     assert len(written) == 1
     assert written[0].count(b"\n") == 2
+    log.emit(finished(), NOW)
+    assert len(timer.set) == 1
     log.flush()
-    assert len(written) == 1
+    assert len(written) == 2
+    timer.ring()
+    assert len(written) == 2
 
 
 def test_one_line_too_many_is_written_at_once() -> None:
     written: list[bytes] = []
-    log = Log(written.append, later=lambda _: None)
-    for _ in range(MAX_BUFFERED_LINES):
+    log = Log(written.append, later=Timer())
+    for _ in range(MAX_BUFFERED_LINES - 1):
         log.emit(finished(), NOW)
+    assert written == []
+    log.emit(finished(), NOW)
     assert len(written) == 1
+
+
+def test_what_an_operator_must_see_waits_for_nothing_and_keeps_the_order(
+    path: Path,
+) -> None:
+    written: list[bytes] = []
+    log = Log(written.append, later=Timer())
+    observer = Observer(log, Metrics(), Timeline(path), lambda: NOW)
+    observer.emit(accepted())
+    observer.emit(events.SessionClosed("s", "mx", "c", "quit"))
+    assert written == []
+    observer.emit(events.Alarm("storage", "the disk fails"))
+    (text,) = written
+    assert names([msgspec.json.decode(line) for line in text.splitlines()]) == [
+        "mail.accepted",
+        "session.closed",
+        "alarm",
+    ]
 
 
 def test_a_log_that_cannot_be_written_loses_lines_and_counts_them() -> None:
@@ -418,12 +462,13 @@ def test_what_does_not_fit_into_memory_is_dropped_and_counted(
 
 
 def test_mail_goes_on_whatever_observing_does(path: Path) -> None:
-    class Broken(Metrics):
-        def count(self, event: events.Event) -> None:
-            raise RuntimeError(event)
+    def broken(event: events.Event) -> None:
+        raise RuntimeError(event)
 
     written: list[bytes] = []
-    observer = Observer(Log(written.append), Broken(), Timeline(path), lambda: NOW)
+    also = {events.MailAccepted: broken}
+    log, timeline = Log(written.append), Timeline(path)
+    observer = Observer(log, Metrics(), timeline, lambda: NOW, also)
     observer.emit(accepted())
     assert observer.lost == 1
 

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,8 @@ OWN = "own.test"
 """The own domain of `plain_settings`."""
 
 STARTUP_SECONDS = 20.0
+LOG_SECONDS = 0.03
+"""After so long what has happened stands in the log, which gathers lines for 10 ms."""
 
 Settings = dict[str, Any]
 
@@ -218,7 +221,12 @@ class Service:
     # -- running ----------------------------------------------------------------------
 
     def events(self, name: str = "", **fields: object) -> list[dict[str, Any]]:
-        """What stands in its log, of this name and with these fields."""
+        """What has happened so far, of this name and with these fields."""
+        time.sleep(LOG_SECONDS)
+        return self._logged(name, **fields)
+
+    def _logged(self, name: str = "", **fields: object) -> list[dict[str, Any]]:
+        """What stands in its log at this moment."""
         found: list[dict[str, Any]] = []
         raw = self.log_file.read_bytes() if self.log_file.exists() else b""
         for line in raw.split(b"\n")[:-1]:
@@ -236,7 +244,7 @@ class Service:
 
         def look() -> dict[str, Any] | None:
             self.process.assert_alive()
-            found = self.events(name, **fields)
+            found = self._logged(name, **fields)
             return found[0] if found else None
 
         return wait_for(f"the event {name} {fields}", look, seconds)
@@ -246,21 +254,21 @@ class Service:
 
         def idle() -> bool:
             taken = {event["message"] for event in self.events("mail.accepted")}
-            taken |= {event["report"] for event in self.events("message.reported")}
-            done = {event["message"] for event in self.events("message.finished")}
+            taken |= {event["report"] for event in self._logged("message.reported")}
+            done = {event["message"] for event in self._logged("message.finished")}
             return taken <= done
 
         wait_for("an empty queue", idle, seconds)
 
     def start(self) -> Self:
         """Start it and wait until it says that it is ready."""
-        already = len(self.events("service.ready"))
+        already = len(self._logged("service.ready"))
         self._killed = False
         self.process.start()
 
         def ready() -> dict[str, Any] | None:
             self.process.assert_alive()
-            found = self.events("service.ready")
+            found = self._logged("service.ready")
             return found[already] if len(found) > already else None
 
         try:

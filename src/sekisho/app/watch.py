@@ -10,7 +10,7 @@ from sekisho.app.clock import unix_seconds
 from sekisho.app.storage import timeline_path
 from sekisho.app.webhook import MATTER, WEBHOOK_HINT, Webhook, webhook_of
 from sekisho.config.schema import Config
-from sekisho.observe.events import Alarm, AlarmSettled, Event
+from sekisho.observe.events import Alarm, AlarmSettled
 from sekisho.observe.log import Log, LogFormat, in_turn
 from sekisho.observe.metrics import Metrics, OwnLosses, QueueFigures
 from sekisho.observe.observer import Observer
@@ -43,16 +43,27 @@ class Watch:
 
     def __init__(
         self,
-        observer: Observer,
         log: Log,
         timeline: Timeline,
         metrics: Metrics,
         webhook: Webhook | None = None,
     ) -> None:
-        self._observer = observer
+        """Put them together.
+
+        Args:
+            log: Gets all events.
+            timeline: Gets those that are about a message or an address.
+            metrics: Gets all events.
+            webhook: Is told of alarms.
+
+        """
         self._log = log
         self._timeline = timeline
         self._alarms = Alarms(webhook)
+        # What an alarm is about is told to `sekisho ping` too.
+        also = {Alarm: self._alarms.note, AlarmSettled: self._settled}
+        self._observer = Observer(log, metrics, timeline, unix_seconds, also)
+        self.emit = self._observer.emit
         self.metrics = metrics
         self.figures = QueueFigures()
 
@@ -63,7 +74,7 @@ class Watch:
         """Open them."""
         loop, observe = asyncio.get_running_loop(), config.observe
         write = in_turn(STDOUT, place.log_lock)
-        log = Log(write, LogFormat(observe.log), later=loop.call_soon)
+        log = Log(write, LogFormat(observe.log), later=loop.call_later)
         closing.callback(log.flush)
         metrics = Metrics()
         alarms: list[Alarm] = []
@@ -76,13 +87,12 @@ class Watch:
         )
         timeline.start()
         closing.callback(timeline.close)
-        observer = Observer(log, metrics, timeline, unix_seconds)
         webhook = webhook_of(
             config, lambda why: alarms.append(Alarm(MATTER, why, WEBHOOK_HINT))
         )
         if webhook is not None:
             closing.callback(webhook.close)
-        watch = cls(observer, log, timeline, metrics, webhook)
+        watch = cls(log, timeline, metrics, webhook)
         metrics.show_queue(lambda: watch.figures)
         queue.count_commits(metrics.committed)
         metrics.show_losses(watch.losses)
@@ -90,17 +100,12 @@ class Watch:
         closing.callback(counting.cancel)
         return watch
 
-    def emit(self, event: Event) -> None:
-        """Write an event down; what an alarm is about is told to `sekisho ping` too."""
-        if isinstance(event, Alarm):
-            self._alarms.note(event)
-        elif isinstance(event, AlarmSettled):
-            self._alarms.settled(event.about, event.destination)
-        self._observer.emit(event)
-
     def alarm(self, about: str, detail: str, hint: str) -> None:
         """Tell an operator."""
         self.emit(Alarm(about, detail, hint))
+
+    def _settled(self, event: AlarmSettled) -> None:
+        self._alarms.settled(event.about, event.destination)
 
     def settled(self, about: str) -> None:
         """Take an alarm back: the matter is in order again."""

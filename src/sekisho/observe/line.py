@@ -29,7 +29,11 @@ def json_line(event: Event, now: float) -> bytes:
         now: Unix seconds.
 
     """
-    encoded = _encoded(event)
+    try:
+        encoded = _ENCODER.encode(event)
+    except UnicodeEncodeError:
+        # Octets that were never UTF-8 came in as lone surrogates.
+        encoded = _ENCODER.encode(_without_surrogates(msgspec.to_builtins(event)))
     if not encoded.isascii() or b"\x7f" in encoded:
         encoded = _UNSAFE.sub(_escaped, encoded)
     return _head(int(now * 1000)) + encoded[1:]
@@ -47,14 +51,6 @@ def text_line(event: Event, now: float) -> bytes:
     when, name = fields.pop("time"), fields.pop("event")
     words = [f"{key}={_value(value)}" for key, value in fields.items()]
     return " ".join((when, name, *words)).encode()
-
-
-def _encoded(event: Event) -> bytes:
-    try:
-        return _ENCODER.encode(event)
-    except UnicodeEncodeError:
-        # Octets that were never UTF-8 came in as lone surrogates.
-        return _ENCODER.encode(_without_surrogates(msgspec.to_builtins(event)))
 
 
 def _without_surrogates(value: Any) -> Any:  # noqa: ANN401 - any JSON value

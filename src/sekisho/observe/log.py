@@ -1,8 +1,14 @@
-"""The log: one event, one line, written once a turn of the loop.
+"""The log: one event, one line; lines of some milliseconds are one write.
 
-Promises: nobody waits for more than one `write`, nothing is raised into the flow of
-mail, and a log that cannot be written (a full disk, a reader that went away) loses
-lines, which are counted. Secrets cannot be logged: no event has a field for one.
+Promises:
+
+- Nobody waits for more than one `write`, nothing is raised into the flow of mail, and
+  a log that cannot be written (a full disk, a reader that went away) loses lines,
+  which are counted. Secrets cannot be logged: no event has a field for one.
+- A line waits `GATHER_SECONDS` at most, in the order in which things happened. What an
+  operator must see (whatever is about no session and no message: alarms, starts, ends)
+  does not wait, and takes along what does. So a process that is killed leaves out what
+  its sessions did in its last hundredth of a second, and nothing else.
 """
 
 import fcntl
@@ -14,11 +20,14 @@ from enum import Enum
 from sekisho.observe.events import Event
 from sekisho.observe.line import json_line, text_line
 
+GATHER_SECONDS = 0.01
+"""How long a line may wait for others."""
+
 MAX_BUFFERED_LINES = 256
-"""Lines that wait for the end of a turn; one more is written at once."""
+"""Lines that wait; with one more all are written at once."""
 
 Write = Callable[[bytes], object]
-Later = Callable[[Callable[[], None]], object]
+Later = Callable[[float, Callable[[], None]], object]
 
 
 class LogFormat(Enum):
@@ -43,8 +52,8 @@ class Log:
         Args:
             write: Takes whole lines; may raise `OSError` or `ValueError`.
             log_format: How lines look.
-            later: Runs `flush` when this turn of the loop ends, as
-                ``loop.call_soon`` does; without it every line is written at once.
+            later: Runs `flush` after `GATHER_SECONDS`, as ``loop.call_later`` does;
+                without it every line is written at once.
 
         """
         self.format = log_format
@@ -52,28 +61,31 @@ class Log:
         self._write = write
         self._later = later
         self._lines: list[bytes] = []
+        self._timed = False
 
-    def emit(self, event: Event, now: float) -> None:
+    def emit(self, event: Event, now: float, *, at_once: bool = False) -> None:
         """Write an event.
 
         Args:
             event: What happened.
             now: Unix seconds.
+            at_once: Do not wait for others.
 
         """
         if self.format is LogFormat.JSON:
-            self.append(json_line(event, now))
+            self.append(json_line(event, now), at_once)
         else:
-            self.append(text_line(event, now))
+            self.append(text_line(event, now), at_once)
 
-    def append(self, line: bytes) -> None:
+    def append(self, line: bytes, at_once: bool = False) -> None:  # noqa: FBT001, FBT002 - once an event
         """Write a line that is made already, without its newline."""
         lines = self._lines
         lines.append(line)
-        if self._later is None or len(lines) >= MAX_BUFFERED_LINES:
+        if at_once or self._later is None or len(lines) >= MAX_BUFFERED_LINES:
             self.flush()
-        elif len(lines) == 1:
-            self._later(self.flush)
+        elif not self._timed:
+            self._timed = True
+            self._later(GATHER_SECONDS, self._in_time)
 
     def flush(self) -> None:
         """Write what waits."""
@@ -87,6 +99,10 @@ class Log:
         except (OSError, ValueError):
             # ValueError is what a closed file raises.
             self.lost_lines += len(lines) - 1
+
+    def _in_time(self) -> None:
+        self._timed = False
+        self.flush()
 
 
 def in_turn(descriptor: int, lock: int) -> Write:

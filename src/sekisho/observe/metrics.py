@@ -137,9 +137,13 @@ class Metrics:
 
     def count(self, event: Event) -> None:
         """Count an event; those that no metric is about are passed over."""
-        counter = self._by_type.get(type(event))
+        counter = self.counter_of(type(event))
         if counter is not None:
             counter(event)
+
+    def counter_of(self, kind: type[Event]) -> Callable[[Any], None] | None:
+        """Who counts events of a type; None where no metric is about them."""
+        return self._by_type.get(kind)
 
     def committed(self, group_size: int, seconds: float) -> None:
         """Count one commit of the queue; for its writer thread."""

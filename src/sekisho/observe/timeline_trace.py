@@ -48,9 +48,10 @@ def trace(path: Path, wanted: str, limit: int = 20) -> list[dict[str, Any]]:
     with closing(apsw.Connection(str(path), flags=flags)) as connection:
         connection.set_busy_timeout(BUSY_MILLISECONDS)
         upgrade(connection)
+        found: dict[int, bytes] = {}
         with connection:  # What is written meanwhile is not seen.
-            found = sorted(_found(connection, wanted.strip().lower(), limit).items())
-            return [msgspec.json.decode(line) for _, line in found]
+            found.update(_found(connection, wanted.strip().lower(), limit))
+        return [msgspec.json.decode(found[number]) for number in sorted(found)]
 
 
 def _found(connection: apsw.Connection, wanted: str, limit: int) -> dict[int, bytes]:
