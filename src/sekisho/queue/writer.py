@@ -1,8 +1,10 @@
 """The writer: one thread, one transaction for all that waits (**group commit**).
 
-There is no timer: a lone client waits for one commit and a crowd shares one. The thread
-is woken at the end of a turn of the loop: it finds all that the turn brought, and does
-not ask a busy loop for the interpreter's lock. The loop hears of a whole group in one
+New mail waits for no timer: a lone client waits for one commit and a crowd shares one.
+The thread is woken at the end of a turn of the loop: it finds all that the turn
+brought, and does not ask a busy loop for the interpreter's lock. Outcomes, for which
+nobody waits, ride in the next group, which costs them next to nothing; where there is
+none within `OUTCOME_SECONDS` they are one. The loop hears of a whole group in one
 call. After a commit that failed otherwise than for want of room, every waiting future
 fails, and nothing is taken any more.
 """
@@ -19,12 +21,15 @@ import apsw
 
 from sekisho.queue.errors import QueueError
 from sekisho.queue.file import QueueFile
-from sekisho.queue.operations import Answer, Operation
+from sekisho.queue.operations import Answer, Operation, Settle
 from sekisho.queue.upkeep import Upkeep
 
 _PAGE_BYTES = 4096
 _MAX_GROUP = 512
 """Operations in one transaction: bounds how long the first of them waits."""
+OUTCOME_SECONDS = 0.02
+"""An outcome waits so long for a group to ride in: it is to be on disk within 50 ms of
+the next host's reply."""
 
 
 class _Job:
@@ -61,6 +66,7 @@ class Writer:
         self._waiting: deque[_Job] = deque()
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._will_ring = False
+        self._will_look = False
         self._closing = False
         self._failure: QueueError | None = None
         self._thread: Thread | None = None
@@ -116,10 +122,20 @@ class Writer:
             )
         else:
             self._waiting.append(_Job(operation, future))
-            if not self._will_ring:
+            if isinstance(operation, Settle):
+                if not self._will_look:
+                    self._will_look = True
+                    self.loop.call_later(OUTCOME_SECONDS, self._look)
+            elif not self._will_ring:
                 self._will_ring = True
                 self.loop.call_soon(self._ring)
         return future
+
+    def _look(self) -> None:
+        """Wake the thread for outcomes that found no group to ride in."""
+        self._will_look = False
+        if self._waiting:
+            self._ring()
 
     def _ring(self) -> None:
         """Wake the thread: all that this turn of the loop brought is one group."""
@@ -149,14 +165,17 @@ class Writer:
     def _write(self) -> None:
         """The writer thread."""
         waiting, bell = self._waiting, self._bell
+        group: list[_Job] = []
         while True:
-            if not waiting:
-                if self._closing:
-                    return
+            # What waits behind a group that was not full is rung for, or is outcomes.
+            if len(group) < _MAX_GROUP and not self._closing:
                 bell.get()
-                continue
             # Only what is there now: popping until empty might never end.
             group = [waiting.popleft() for _ in range(min(len(waiting), _MAX_GROUP))]
+            if not group:
+                if self._closing:
+                    return
+                continue
             try:
                 began = self._clock()
                 answers, files = self._file.commit([job.operation for job in group])
