@@ -333,6 +333,22 @@ def test_grants_are_tried_in_the_order_of_the_file_and_any_of_them_suffices() ->
         assert policy.decide(case).grant == name
 
 
+def test_a_message_that_passes_by_several_grants_is_named_after_the_first() -> None:
+    rules = house(
+        grant("near", "user:alice", recipients=["*@near.example"]),
+        grant("far", "user:alice", recipients=["*@far.example"]),
+    )
+    names = {"near": "a@near.example", "far": "a@far.example"}
+    for first, second in (("near", "far"), ("far", "near")):
+        to = (names[first], names[second])
+        mail = facts("submission", "alice@example.com", *to, who=ALICE)
+        decision = compile_rules(rules).decide(
+            replace(mail, header=header("alice@example.com"))
+        )
+        assert decision.grant == first
+        assert [ruling.grant for ruling in decision.rulings] == [first, second]
+
+
 def test_a_recipient_out_of_reach_of_every_grant_is_refused_naming_one() -> None:
     rules = house(grant("partners", "user:alice", recipients=["*@partner.example"]))
     case = facts("submission", "alice@example.com", "b@x.example", who=ALICE)
