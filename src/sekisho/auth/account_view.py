@@ -44,17 +44,15 @@ class AccountView:
             for one in account.app_passwords
         )
 
-    @property
-    def all_have_scram(self) -> bool:
-        """Whether every enabled account can be verified by SCRAM, whatever it shows."""
-        self._refresh()
-        return not self._without_scram
+    def all_have_scram(self) -> tuple[bool, bool]:
+        """Whether every enabled account can be verified by SCRAM, whatever it shows.
 
-    @property
-    def all_have_scram_sha_1(self) -> bool:
-        """The same of SCRAM-SHA-1; no account at all needs none."""
+        Returns:
+            By SCRAM-SHA-256, and by SCRAM-SHA-1; no account at all needs none.
+
+        """
         self._refresh()
-        return not self._without_sha_1
+        return not self._without_scram, not self._without_sha_1
 
     @property
     def a_foreign_hash(self) -> str:

@@ -134,15 +134,9 @@ class AccountStore:
         """Whether the account is there, enabled, not expired, and unchanged since."""
         return self._view.is_current(identity, self._clock())
 
-    @property
-    def all_have_scram(self) -> bool:
-        """Whether every enabled account can be verified by SCRAM, whatever it shows."""
-        return self._view.all_have_scram
-
-    @property
-    def all_have_scram_sha_1(self) -> bool:
-        """Whether every enabled account can be verified by SCRAM-SHA-1."""
-        return self._view.all_have_scram_sha_1
+    def all_have_scram(self) -> tuple[bool, bool]:
+        """Whether every enabled account can be verified by SCRAM, of either hash."""
+        return self._view.all_have_scram()
 
     @property
     def a_foreign_hash(self) -> str:

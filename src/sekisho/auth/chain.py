@@ -7,6 +7,7 @@ there, and somebody else by the same name must not stand in for it), and where a
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
 from typing import TypeVar, cast
 
 from sekisho.auth.authenticator import (
@@ -66,14 +67,14 @@ class Chain:
         A client takes the strongest mechanism and does not fall back, so what one
         authenticator cannot verify is not announced for any.
         """
-        return frozenset[Credential].intersection(*self._each())
+        return _common(self._each())
 
     def some_credentials(self) -> frozenset[Credential]:
         """What at least one of them can verify; a fault is nothing."""
         return frozenset[Credential].union(*self._each())
 
-    def _each(self) -> list[frozenset[Credential]]:
-        return [_credentials(one) for one in self._authenticators]
+    def _each(self) -> tuple[frozenset[Credential], ...]:
+        return tuple([_credentials(one) for one in self._authenticators])
 
     async def verify_password(self, account: str, password: str) -> Answer:
         """Verify; account and password prepared, and not empty."""
@@ -254,6 +255,11 @@ class CheckedAcceptor:
     def close(self) -> None:
         """Let go of what is held."""
         self._acceptor.close()
+
+
+@lru_cache(maxsize=64)
+def _common(each: tuple[frozenset[Credential], ...]) -> frozenset[Credential]:
+    return frozenset[Credential].intersection(*each)
 
 
 def _credentials(one: Authenticator) -> frozenset[Credential]:

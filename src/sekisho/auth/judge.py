@@ -313,6 +313,7 @@ class Judge:
                     answer = await self._chain.verify_password(account, password)
         match answer:
             case Verified(identity):
+                identity = replace(identity, mechanism=mechanism)
                 self._memory.keep(identity, account, password, self._clock())
                 return self._verified(identity, mechanism, client)
             case Rejected(reason):
@@ -334,4 +335,6 @@ class Judge:
             self._saved_at = now
             # Kept, or the task could be collected before it is done.
             self._saving = asyncio.ensure_future(self.save_successes())
-        return Verified(replace(identity, mechanism=mechanism))
+        if identity.mechanism != mechanism:
+            identity = replace(identity, mechanism=mechanism)
+        return Verified(identity)

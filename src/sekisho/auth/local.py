@@ -21,6 +21,22 @@ from sekisho.model.identity import ChainAnswer, Identity, NotMine, Rejected, Ver
 NOTE_USE_SECONDS = 60.0
 """How often the use of one app password is written down."""
 
+_PASSWORD, _SHA_256, _SHA_1 = (
+    frozenset({one})
+    for one in (
+        Credential.PASSWORD,
+        Credential.SCRAM_SHA_256,
+        Credential.SCRAM_SHA_1,
+    )
+)
+_ABLE = {
+    (True, True): _PASSWORD | _SHA_256 | _SHA_1,
+    (True, False): _PASSWORD | _SHA_256,
+    (False, True): _PASSWORD | _SHA_1,
+    (False, False): _PASSWORD,
+}
+"""What can be verified while all accounts have keys for SCRAM-SHA-256, for -SHA-1."""
+
 
 class LocalAuthenticator:
     """Verifies against an `AccountStore`.
@@ -52,12 +68,7 @@ class LocalAuthenticator:
 
     def credentials(self) -> frozenset[Credential]:
         """SCRAM only while every enabled account can be verified by it."""
-        able = {Credential.PASSWORD}
-        if self._store.all_have_scram:
-            able.add(Credential.SCRAM_SHA_256)
-        if self._store.all_have_scram_sha_1:
-            able.add(Credential.SCRAM_SHA_1)
-        return frozenset(able)
+        return _ABLE[self._store.all_have_scram()]
 
     async def verify_password(self, account: str, password: str) -> ChainAnswer:
         """Verify a password; raises where the file or the pool cannot be used."""

@@ -38,6 +38,7 @@ locked after a few failures and then adds no more.
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Network
 
 from sekisho.auth.slowdown import CALM, Slowdown, Strain
@@ -126,6 +127,7 @@ class LockoutRules:
     max_blocks: int = 20_000
 
 
+@lru_cache(maxsize=4096)
 def block_of(client: IPAddress) -> str:
     """The block of addresses that one client can be thought to have."""
     address = unmapped(client)

@@ -11,7 +11,7 @@ transaction begins when a quota is first looked at.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from ipaddress import IPv4Address
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 
-@lru_cache(maxsize=4096)
-def client_block(address: IPAddress) -> int | str:
-    """What counts as one client: an IPv4 address, an IPv6 /64."""
-    return str(address) if address.version == 4 else int(address) >> 64  # noqa: PLR2004
+def client_block(address: IPAddress) -> int:
+    """What counts as one client: an IPv4 address (below zero), an IPv6 /64."""
+    number = int(address)
+    return ~number if isinstance(address, IPv4Address) else number >> 64
 
 
 class ClientCounters:
