@@ -1,5 +1,6 @@
 """Replies, ids, decisions, routes and the rest: values that cannot be wrong."""
 
+from contextlib import suppress
 from ipaddress import ip_address, ip_network
 
 import pytest
@@ -59,6 +60,19 @@ def test_a_wrong_reply_cannot_be_made(
 ) -> None:
     with pytest.raises(ReplyError):
         Reply(code, enhanced, lines)
+
+
+def test_printable_ascii_alone_stands_in_a_reply() -> None:
+    taken: list[int] = []
+    for code in range(0x180):
+        with suppress(ReplyError):
+            Reply(250, "", (f"a{chr(code)}b",))
+            taken.append(code)
+    assert taken == list(range(0x20, 0x7F))
+
+
+def test_the_octets_of_a_reply_are_made_of_its_lines_whatever_is_given() -> None:
+    assert Reply(250, "", ("x",), b"235 you are in\r\n").encoded == b"250 x\r\n"
 
 
 @given(st.text())

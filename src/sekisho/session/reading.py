@@ -78,10 +78,11 @@ def read_command(core: Core) -> bool:
     if source.start == len(source.data):
         return False
     line = source.take_line(core.limits.max_command_bytes)
-    if line is LineFault.TOO_LONG and source.peek(5).upper() == b"AUTH ":
-        line = source.take_line(core.limits.max_auth_line_bytes)
-    if not isinstance(line, bytes):
-        return read_no_line(core, line)
+    if isinstance(line, LineFault):
+        if line is LineFault.TOO_LONG and source.peek(5).upper() == b"AUTH ":
+            line = source.take_line(core.limits.max_auth_line_bytes)
+        if isinstance(line, LineFault):
+            return read_no_line(core, line)
     core.clock.line = core.clock.now
     command = parse_command(line)
     kind = type(command)
