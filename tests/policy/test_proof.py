@@ -38,12 +38,10 @@ from sekisho.model.rules import (
     User,
 )
 from sekisho.policy.classes import (
-    Mailboxes,
     is_ours,
     stranger_clients,
-    strangers_at_edges,
 )
-from sekisho.policy.closed import Caution, Concern, HostFacts, Strangers, Trust
+from sekisho.policy.closed import Caution, Concern, HostFacts, Trust
 from sekisho.policy.decide import Policy, compile_rules
 from sekisho.policy.proof import prove
 from sekisho.policy.table import Anyone, Proof, Row, StrangerRelays
@@ -338,42 +336,6 @@ class EarlyEnd(Policy):
 def test_a_grant_that_ends_before_its_time_is_not_shown_as_if_it_did_not() -> None:
     rules = house(grant("staff", "authenticated", expires_at=NOW + 5))
     assert prove(EarlyEnd(rules), now=NOW).rows[-1].expires_at == NOW
-
-
-# Representatives.
-
-
-def test_representatives_collide_with_nothing_in_the_rules() -> None:
-    rules = house(
-        grant(
-            "a",
-            "authenticated",
-            recipients=["*@elsewhere.example", "someone@y.example"],
-        ),
-        grant("b", "authenticated", recipients=["*@*.example-1"]),
-        domains=[OwnDomain("below.y.example")],
-    )
-    boxes = Mailboxes(rules)
-    assert boxes.foreign == "elsewhere.example-2"
-    assert boxes.local == "someone-1"
-    assert str(boxes.of(pattern("*@*.y.example"))) == "someone-1@below-1.y.example"
-    assert str(boxes.of(pattern("bob@y.example"))) == "bob@y.example"
-    assert str(boxes.of(ANY_ADDRESS)) == "someone-1@elsewhere.example-2"
-
-
-def test_there_is_a_stranger_of_every_kind_unless_all_are_trusted() -> None:
-    texts = {str(client) for client in stranger_clients(house())}
-    assert {"203.0.113.7", "2001:db8::7", "127.0.0.1", "::1", "10.0.0.1"} <= texts
-    local = house(grant("local", "127.0.0.0/8", "::1", listeners=["mx"], senders=["*"]))
-    texts = {str(client) for client in stranger_clients(local)}
-    assert not any(text.startswith("127.") or text == "::1" for text in texts)
-
-
-def test_the_edges_of_a_range_stay_within_the_address_space() -> None:
-    ends = grant("ends", "0.0.0.0/31", "255.255.255.254/31", "::/127")
-    rules = house(ends)
-    edges = [str(c) for c in strangers_at_edges(ends, Strangers(rules))]
-    assert edges == ["0.0.0.2", "255.255.255.253", "::2"]
 
 
 def test_a_house_that_trusts_everybody_has_no_strangers_and_is_still_not_closed() -> (

@@ -1,7 +1,6 @@
 """Whatever narrow gap a wrong decision has, the walk goes through it."""
 
 from collections.abc import Callable
-from functools import cache
 from ipaddress import ip_address
 
 import pytest
@@ -27,7 +26,6 @@ from sekisho.policy.closed import HostFacts
 from sekisho.policy.decide import Policy
 from sekisho.policy.proof import prove
 from sekisho.policy.table import StrangerRelays
-from sekisho.policy.walk import Walk
 
 Leak = Callable[[Facts], bool]
 ENDS = NOW + 5
@@ -79,29 +77,6 @@ def findings(leak: Leak, rules: Rules = RULES) -> list[StrangerRelays]:
     return found
 
 
-@cache
-def asked() -> tuple[Facts, ...]:
-    """All that strangers try, once for all tests."""
-    found: list[Facts] = []
-
-    def note(case: Facts) -> bool:
-        found.append(case)
-        return False
-
-    policy = Flawed(RULES)
-    policy.leak = note
-    walk = Walk(policy, NOW)
-    walk.strangers()
-    assert walk.findings == []
-    assert walk.walked >= len(found) > 1000
-    return tuple(found)
-
-
-def tries(leak: Leak) -> bool:
-    """Whether a stranger tries what a gap would let pass."""
-    return any(leak(case) for case in asked())
-
-
 def to(text: str) -> Leak:
     wanted = address(text)
     return lambda case: any(one.address == wanted for one in case.recipients)
@@ -147,29 +122,6 @@ def test_a_stranger_who_relays_is_told_of() -> None:
 
 
 @pytest.mark.parametrize(
-    "client",
-    [
-        "203.0.113.7",
-        "2001:db8::7",
-        "127.0.0.1",
-        "::1",
-        "10.0.0.1",
-        "172.17.0.1",
-        "172.20.0.1",
-        "192.168.0.1",
-        "fd00::1",
-        "169.254.0.1",
-        "fe80::1",
-        "0.0.0.0",
-        "255.255.255.255",
-        "10.1.2.3",
-    ],
-)
-def test_strangers_of_every_kind_try(client: str) -> None:
-    assert tries(all_of(stranger, at(client)))
-
-
-@pytest.mark.parametrize(
     "client", ["10.1.1.255", "10.1.2.8", "10.1.2.3", "2001:db8:1:1::", "2001:db8:1::1"]
 )
 def test_neighbours_of_a_range_try_and_its_members_do_not(client: str) -> None:
@@ -187,76 +139,6 @@ def test_the_neighbours_of_a_lane_try() -> None:
     for client in ("10.0.7.255", "10.0.8.4"):
         assert findings(all_of(at(client), of("scanner@example.com")), rules)
     assert not findings(at(PRINTER), house())
-
-
-@pytest.mark.parametrize(
-    "sender",
-    [
-        "",
-        FOREIGN,
-        "someone@example.com",
-        "postmaster@example.com",
-        "someone@below.example.com",
-        "someone@free.example",
-        "postmaster@free.example",
-        "someone@below.free.example",
-        "someone@[127.0.0.1]",
-        "a@y.example",
-        "b@y.example",
-        "six@y.example",
-        "scanner@example.com",
-    ],
-)
-def test_strangers_come_from_every_kind_of_sender(sender: str) -> None:
-    assert tries(all_of(stranger, of(sender)))
-
-
-@pytest.mark.parametrize(
-    "recipient",
-    [
-        FOREIGN,
-        "postmaster@elsewhere.example",
-        "someone@[127.0.0.1]",
-        "someone@[203.0.113.7]",
-        "someone@[IPv6:::1]",
-        "someone@[IPv6:2001:db8::7]",
-        "someone@below.example.com",
-        "someone@evil-example.com",
-        "someone@example.com.elsewhere.example",
-        '"someone@example.com"@elsewhere.example',
-        "someone%example.com@elsewhere.example",
-        "example.com!someone@elsewhere.example",
-        "someone@y.example",
-        "boss@z.example",
-        "someone@partner.example",
-    ],
-)
-def test_strangers_try_every_kind_of_recipient(recipient: str) -> None:
-    assert tries(all_of(stranger, to(recipient)))
-
-
-def test_odd_local_parts_of_ours_are_asked_for() -> None:
-    parts = {
-        one.address.local_part
-        for case in asked()
-        for one in case.recipients
-        if one.address.domain == "example.com"
-    }
-    there = "elsewhere.example"
-    assert parts >= {
-        f"someone@{there}",
-        f"someone%{there}",
-        f"someone%40{there}",
-        f"{there}!someone",
-        f"{there}!someone%{there}",
-        f"IMCEASMTP-someone+40{there}",
-        f"SRS0=HHH=TT={there}=someone",
-        "prvs=0000=someone",
-        "|/bin/true",
-        ":include:/etc/x",
-        "postmaster",
-        "someone",
-    }
 
 
 def test_members_of_a_range_that_relay_are_no_finding() -> None:

@@ -10,10 +10,10 @@ what nothing else goes through: of `auth/ldap` the conversation (`connection`, `
 `pool`, `directory`, `authenticator`, `looks`), `auth/kerberos`, `auth/winbind` and
 `auth/oidc/provider`. Their faults are injected instead, one at each call.
 
-Not here yet, since nobody has read what survives of them: the rest of the proof
-(`policy/proof`, `classes`). `tests/policy/test_walk.py` goes through it; each walk
-takes a tenth of a second, so that too few of them fit into the time that a mutant has.
-The walk of strangers (`policy/walk`) is held by one through a smaller house.
+Not here yet, since nobody has read what survives of it: `policy/proof`.
+`tests/policy/test_walk.py` goes through it; each walk takes a tenth of a second, so
+that too few of them fit into the time that a mutant has. The walk of strangers
+(`policy/walk`, `classes`) is held by one through a smaller house.
 """
 
 from dataclasses import dataclass
@@ -57,8 +57,8 @@ ROOMS = (
     ),
     Room(
         "strangers",
-        ("policy/walk.py",),
-        ("tests/policy/test_impostors.py",),
+        ("policy/classes.py", "policy/walk.py"),
+        ("tests/policy/test_classes.py", "tests/policy/test_impostors.py"),
     ),
     Room(
         "auth",

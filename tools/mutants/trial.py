@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import select
 import shutil
 import signal
@@ -26,6 +27,8 @@ _MOST_SECONDS = 2.0
 """Of processor time a mutant, the quickest tests first."""
 _PATIENCE_SECONDS = 40.0
 """A mutant that takes this longer than its tests hangs: nobody is let in."""
+_MOST_BURNT_SECONDS = 5
+"""As `_PATIENCE_SECONDS`, of processor time: a loop without an end takes no longer."""
 
 
 @dataclass
@@ -183,6 +186,8 @@ class Trials:
             scratch.mkdir(parents=True, exist_ok=True)
             os.environ["PYTEST_DEBUG_TEMPROOT"] = str(scratch)
             set_mutant_under_test(mutant.name)
+            burnt = _MOST_BURNT_SECONDS + int(4 * seconds)
+            resource.setrlimit(resource.RLIMIT_CPU, (burnt, burnt))
             os._exit(_guarded(lambda: _try([items[one] for one in chosen], writer)))
         os.close(writer)
         until = time.monotonic() + _PATIENCE_SECONDS + 4 * seconds
