@@ -24,6 +24,20 @@ RULES = LockoutRules(service_failures=10, service_delay_seconds=8.0)
 ALICE = Verified(Identity(NAME, "odd", "", 1))
 
 
+class Asked(Odd):
+    """Notes what it is shown, and whose it is claimed to be."""
+
+    shown: list[tuple[object, str]]
+
+    async def verify_token(self, token: str, account: str) -> object:
+        self.shown.append((token, account))
+        return await super().verify_token(token, account)
+
+    async def verify_certificate(self, certificate: bytes, account: str) -> object:
+        self.shown.append((certificate, account))
+        return await super().verify_certificate(certificate, account)
+
+
 class Bench:
     """A judge, and what he counts and waits for."""
 
@@ -31,7 +45,8 @@ class Bench:
         self.clock = Clock()
         self.lockout = Lockout(RULES)
         self.slept: list[float] = []
-        self.odd = Odd(gives(answer))
+        self.odd = Asked(gives(answer))
+        self.odd.shown = []
         self.judge = Judge(
             Chain([cast("Authenticator", self.odd)]),
             self.lockout,
@@ -90,6 +105,15 @@ async def test_whom_the_answer_names_is_who_waits_and_not_whom_the_client_claims
         answer = Rejected("no", "eve")
         assert await bench.judge.shown(answer, NAME, "EXTERNAL", CLIENT) == answer
         assert bench.slept == waits
+
+
+@pytest.mark.asyncio
+async def test_who_judges_what_is_shown_knows_whose_it_is_claimed_to_be() -> None:
+    for way, what in (("token", "a token"), ("certificate", b"x")):
+        bench = Bench(ALICE)
+        await bench.say(way)
+        await bench.say(way, "")
+        assert bench.odd.shown == [(what, NAME), (what, "")]
 
 
 @pytest.mark.asyncio
