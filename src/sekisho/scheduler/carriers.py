@@ -178,31 +178,33 @@ class Carriers:
             if not self._may_carry.is_set():
                 await self._may_carry.wait()
             elif lane.jobs:
-                carried += await self._carry_one(lane, carrier, clock)
+                job, since = lane.jobs.popleft(), clock()
+                if job.flight.withdrawn:
+                    self._conclude(lane, job, (), 0.0)
+                    continue
+                carried += 1
+                try:
+                    outcomes = await carrier.deliver(job.flight.message, job.recipients)
+                except Exception as error:  # noqa: BLE001 - one task's mistake is its own
+                    outcomes = (self._crashed(lane, error),) * len(job.recipients)
+                self._carried(lane, job, outcomes, since, clock())
                 if lane.connected > lane.limit or self._must_yield(lane, begun):
                     return  # The host bears fewer of us, or others have their turn.
             elif self._starved or not await self._next_job(lane, clock()):
                 return
 
-    async def _carry_one(
-        self, lane: Lane, carrier: Carrier, clock: Callable[[], float]
-    ) -> int:
-        """Take the next job. Returns how many were tried: one, or none."""
-        job = lane.jobs.popleft()
-        if job.flight.withdrawn:
-            self._conclude(lane, job, (), 0.0)
-            return 0
-        begun = clock()
-        try:
-            outcomes: Sequence[Outcome] = await carrier.deliver(
-                job.flight.message, job.recipients
-            )
-        except Exception as error:  # noqa: BLE001 - one task's mistake is its own
-            outcomes = (self._crashed(lane, error),) * len(job.recipients)
+    def _carried(
+        self,
+        lane: Lane,
+        job: Job,
+        outcomes: Sequence[Outcome],
+        begun: float,
+        ended: float,
+    ) -> None:
+        """Learn from what a job came to (times are the loop's), and conclude it."""
         if len(outcomes) != len(job.recipients):
             error = ValueError("not one outcome a recipient")
             outcomes = (self._crashed(lane, error),) * len(job.recipients)
-        ended = clock()
         last = outcomes[-1]  # What ends a session reaches those still undecided.
         if isinstance(last, Deferred):
             if is_too_much(last):
@@ -211,7 +213,6 @@ class Carriers:
             lane.went_well()
             self.serve(lane)
         self._conclude(lane, job, outcomes, ended - begun)
-        return 1
 
     async def _connect(self, lane: Lane) -> Carrier | None:
         if not lane.connected and not await self._may_try(lane):
