@@ -15,7 +15,7 @@ from pathlib import Path
 from bench.measuring import Figure, measure
 from bench.numbers import judged
 from bench.picture import picture
-from bench.report import Results, summary, verdicts
+from bench.report import Results, pace, summary, verdicts
 from bench.servers import SERVERS, Server
 from bench.works import WORKS, Work
 from peers.namespace import ROOT as PACKAGES
@@ -45,7 +45,7 @@ def _tried(server: Server, work: Work, shrink: int) -> Figure:
         subprocess.SubprocessError,
     ) as error:
         text = f"{type(error).__name__}: {error}"[:400]
-        return Figure(server.name, work.name, 0, {}, 0.0, 0.0, text)
+        return Figure(server.name, work.name, 0, {}, 0.0, 0.0, error=text)
 
 
 def _chosen(names: str, all_names: list[str]) -> list[str]:
@@ -132,7 +132,9 @@ def main() -> None:
     times = options.repetitions or (1 if options.quick else 3)
     results = _run(servers, works, times, quick=options.quick)
     rows = judged(results)
-    print(f"\n{summary(results, servers, works)}\n\n{verdicts(rows)}")
+    print(
+        f"\n{summary(results, servers, works)}\n\n{verdicts(rows)}\n\n{pace(results)}"
+    )
     minutes = (time.monotonic() - begun) / 60
     print(f"\n{len(results.figures)} measurements in {minutes:.1f} minutes")
     whole = not (options.quick or options.peers or options.work)

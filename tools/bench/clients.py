@@ -1,17 +1,7 @@
-"""What smtp-source cannot do: submission, sessions that only stay, a client that waits.
+"""What smtp-source cannot do: sessions that only stay, a client that waits."""
 
-As a program it is the load of submission: ``clients.py PORT SESSIONS MESSAGES KEPT
-CERTIFICATE`` prints when it began (the system's monotonic clock) and ends when all is
-acknowledged. Every connection is EHLO, STARTTLS with a full handshake and a verified
-certificate, EHLO, AUTH PLAIN; no pipelining, as smtp-source does none.
-"""
-
-import base64
-import os
 import socket
 import ssl
-import sys
-import time
 from pathlib import Path
 
 SIZE = 4096
@@ -47,11 +37,6 @@ class Client:
         self.stream = trust.wrap_socket(self.stream, server_hostname="127.0.0.1")
         self.say(b"EHLO client.test\r\n", b"250")
 
-    def login(self) -> None:
-        """AUTH PLAIN."""
-        papers = base64.b64encode(f"\0{USER}\0{PASSWORD}".encode())
-        self.say(b"AUTH PLAIN " + papers + b"\r\n", b"235")
-
     def envelope(self, sender: str) -> None:
         """All up to the content."""
         self.say(f"MAIL FROM:<{sender}>\r\n".encode(), b"250")
@@ -86,38 +71,3 @@ def idle(port: int, sessions: int, trust: ssl.SSLContext | None) -> list[Client]
             client.starttls(trust)
         clients.append(client)
     return clients
-
-
-def submit(port: int, messages: int, trust: ssl.SSLContext, *, kept: bool) -> None:
-    """One session after the other, or one for all messages."""
-    text = content(USER)
-    client: Client | None = None
-    for _ in range(messages):
-        if client is None:
-            client = Client(port)
-            client.starttls(trust)
-            client.login()
-        client.envelope(USER)
-        client.say(text, b"250")
-        if not kept:
-            client.quit()
-            client = None
-    if client is not None:
-        client.quit()
-
-
-def main() -> None:
-    """The load of submission: one process a session."""
-    port, sessions, messages, kept = map(int, sys.argv[1:5])
-    trust = trusting(Path(sys.argv[5]))
-    print(time.monotonic(), flush=True)
-    for number in range(sessions):
-        if os.fork() == 0:
-            share = messages // sessions + (number < messages % sessions)
-            submit(port, share, trust, kept=bool(kept))
-            os._exit(0)
-    sys.exit(any(os.wait()[1] != 0 for _ in range(sessions)))
-
-
-if __name__ == "__main__":
-    main()

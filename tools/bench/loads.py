@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import clients
+from bench import clients, submitting
 from bench.meter import Disk, Group
 from bench.servers import Running
 from peers.loopback import free_port
@@ -20,6 +20,7 @@ ENVIRONMENT = {
     **os.environ,
     "LD_LIBRARY_PATH": str(ROOT / "postfix" / "usr" / "lib" / "postfix"),
 }
+HERE = Path(__file__).resolve().parents[1]
 MIB = 1024 * 1024
 AT_MOST_SECONDS = 60.0
 SETTLE_SECONDS = 0.3
@@ -98,26 +99,35 @@ def _finish(process: Process) -> None:
         raise RuntimeError(f"the load ended with {status}: {process.output()[-400:]}")
 
 
-def _rates(scene: Scene, size: int, seconds: float, cpu: float) -> Values:
-    return {
-        "rate": scene.messages / seconds,
-        "mb_s": scene.messages * size / seconds / 1e6,
-        "cpu_ms": 1000 * cpu / scene.messages,
-    }
+class _Stream:
+    """What a stream of messages costs the server, and the load on it."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._server, self._load = scene.group.cpu(), scene.load.cpu()
+
+    def figures(self, size: int, seconds: float) -> Values:
+        """Rates and CPU; all messages of this size took so long."""
+        scene = self._scene
+        time.sleep(SETTLE_SECONDS)
+        return {
+            "rate": scene.messages / seconds,
+            "mb_s": scene.messages * size / seconds / 1e6,
+            "cpu_ms": 1000 * (scene.group.cpu() - self._server) / scene.messages,
+            "load_ms": 1000 * (scene.load.cpu() - self._load) / scene.messages,
+        }
 
 
 def throughput(size: int, *flags: str, through: bool = True) -> Measure:
     """Make the measurement of a stream by smtp-source, to the 250 or to the sink."""
 
     def measure(scene: Scene) -> Values:
-        cpu, begun = scene.group.cpu(), time.monotonic()
+        stream, begun = _Stream(scene), time.monotonic()
         with _source(scene, size, flags) as source:
             _finish(source)
             if through:
                 scene.sink.wait_for(scene.messages)
-        seconds = time.monotonic() - begun
-        time.sleep(SETTLE_SECONDS)
-        return _rates(scene, size, seconds, scene.group.cpu() - cpu)
+        return stream.figures(size, time.monotonic() - begun)
 
     return measure
 
@@ -127,17 +137,17 @@ def submission(*, kept: bool) -> Measure:
 
     def measure(scene: Scene) -> Values:
         numbers = (scene.running.port, scene.sessions, scene.messages, int(kept))
-        program = [sys.executable, clients.__file__, *map(str, numbers)]
-        cpu = scene.group.cpu()
+        program = [sys.executable, "-m", submitting.__name__, *map(str, numbers)]
+        stream = _Stream(scene)
         with Process(
             [*scene.load.prefix, *program, scene.running.certificate],
             log=scene.folder / "source.txt",
+            environment={**os.environ, "PYTHONPATH": str(HERE)},
         ) as source:
             _finish(source)
             scene.sink.wait_for(scene.messages)
             seconds = time.monotonic() - float(source.output().split()[0])
-        time.sleep(SETTLE_SECONDS)
-        return _rates(scene, clients.SIZE, seconds, scene.group.cpu() - cpu)
+        return stream.figures(clients.SIZE, seconds)
 
     return measure
 

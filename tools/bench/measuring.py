@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench import clients
 from bench.loads import Scene, Sink, Values
-from bench.meter import Disk, Group, machine_cpu
+from bench.meter import Disk, Group, core_pace, machine_cpu
 from bench.servers import Mode, Server, Task
 from bench.works import Work
 from peers.dns import NameServer
@@ -21,7 +21,19 @@ from peers.process import wait_for
 
 @dataclass(frozen=True)
 class Figure:
-    """One measurement: what was measured, and how quiet the machine was."""
+    """One measurement: what was measured, and how fast and quiet the machine was.
+
+    Attributes:
+        server: Of whom.
+        work: Of what.
+        messages: How many.
+        values: By their names.
+        disk_ms: Of 4 KiB and fdatasync, before it.
+        foreign_cores: What others used meanwhile.
+        core_ms: Of a fixed piece of work, before it.
+        error: Why there is nothing.
+
+    """
 
     server: str
     work: str
@@ -29,6 +41,7 @@ class Figure:
     values: Values
     disk_ms: float
     foreign_cores: float
+    core_ms: float = 0.0
     error: str = ""
 
 
@@ -87,7 +100,7 @@ def measure(server: Server, work: Work, shrink: int) -> Figure:
     with names, _folder() as folder, _groups() as (group, load):
         group.prefix += _own_resolver(folder, names)
         disk = Disk(folder)
-        pace = disk.median()
+        pace, core = disk.median(), core_pace()
         sink = Sink(folder, load)
         down = work.mode is Mode.KEEP
         with sink.process:
@@ -113,4 +126,5 @@ def measure(server: Server, work: Work, shrink: int) -> Figure:
         *(server.name, work.name, messages, rounded),
         disk_ms=round(1000 * pace, 3),
         foreign_cores=round(max(0.0, foreign), 2),
+        core_ms=round(1000 * core, 3),
     )

@@ -106,7 +106,7 @@ def _times(results: Results, server: str, work: Work) -> str:
 def summary(results: Results, servers: Sequence[Server], works: Sequence[Work]) -> str:
     """One table for all workloads."""
     head = ["workload", "unit", "server", "median (min to max)", "Sekisho is"]
-    table = [[*head, "CPU ms a message", "foreign cores", "more"]]
+    table = [[*head, "CPU ms a message", "the load's", "foreign cores", "more"]]
     for work in works:
         first = [work.says, work.unit]
         for server in servers:
@@ -114,6 +114,7 @@ def summary(results: Results, servers: Sequence[Server], works: Sequence[Work]) 
             if work.name not in server.messages:
                 continue
             cpu = results.all_of(server.name, work.name, "cpu_ms")
+            load = results.all_of(server.name, work.name, "load_ms")
             foreign = [
                 figure.foreign_cores
                 for figure in results.figures
@@ -127,12 +128,26 @@ def summary(results: Results, servers: Sequence[Server], works: Sequence[Work]) 
                     _spread(values) if values else "-",
                     _times(results, server.name, work),
                     _spread(cpu) if cpu else "",
+                    _spread(load) if load else "",
                     short(statistics.median(foreign)) if foreign else "",
                     _further(results, server.name, work),
                 ]
             )
             first = ["", ""]
     return _aligned(table)
+
+
+def pace(results: Results) -> str:
+    """How fast the machine was, so that one run can be compared with another."""
+    done = [figure for figure in results.figures if not figure.error]
+    if not done:
+        return "nothing was measured"
+    disk = _spread([figure.disk_ms for figure in done])
+    core = _spread([figure.core_ms for figure in done])
+    return (
+        f"the machine: 4 KiB and fdatasync {disk} ms; a fixed piece of work"
+        f" on a core {core} ms"
+    )
 
 
 def verdicts(rows: Sequence[Row]) -> str:

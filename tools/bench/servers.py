@@ -27,6 +27,8 @@ from peers.process import Process, run
 from peers.service import Service
 
 LARGEST = 100 * 1024 * 1024
+AUDIT_SECONDS = 60.0
+"""How long Sekisho may look at itself after its start, before it is measured."""
 
 
 class Mode(Enum):
@@ -277,12 +279,13 @@ def sekisho_settings(task: Task, port: int) -> dict[str, Any]:
         "grant": [by_login if task.tls else by_address],
         "route": [{"to": "*", "via": f"smtp://127.0.0.1:{task.sink}?tls=off"}],
         "observe": {"metrics": f"127.0.0.1:{free_port()}", "log": "json"},
+        "audit": {"enabled": True},
     }
 
 
 @contextmanager
 def sekisho(folder: Path, task: Task, group: Group) -> Iterator[Running]:
-    """Start Sekisho, and wait until it says that it is ready.
+    """Start Sekisho, and wait until it has audited itself, as it does at each start.
 
     Where mail is to be kept its next hop is down: nobody listens there.
     """
@@ -293,6 +296,7 @@ def sekisho(folder: Path, task: Task, group: Group) -> Iterator[Running]:
     service.start()
     try:
         group.top = service.process.running.pid
+        service.wait_for_event("audit.finished", seconds=AUDIT_SECONDS)
         yield Running(port, service.certificate.certificate)
     finally:
         service.kill()
