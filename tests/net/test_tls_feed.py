@@ -94,7 +94,7 @@ def test_the_client_can_tell_the_end_from_a_cut(tmp_path: Path, version: str) ->
     peer = Peer(tmp_path, version)
     peer.shake()
     peer.flush()
-    peer.incoming.write(peer.feed.send(b"221 bye\r\n") + peer.feed.end())
+    peer.incoming.write(peer.feed.end(b"221 bye\r\n"))
     assert peer.tls.read(100) == b"221 bye\r\n"
     assert peer.tls.read(100) == b""
 

@@ -80,9 +80,11 @@ class TlsFeed:
         self.ssl_object.write(data)
         return self._outgoing.read()
 
-    def end(self) -> bytes:
-        """Say that no more will be said: the octets to send, none in a handshake."""
+    def end(self, last: bytes = b"") -> bytes:
+        """Say the last, and that it was: the octets to send, none in a handshake."""
         with suppress(ssl.SSLError):
+            if last:
+                self.ssl_object.write(last)
             # Complains that the client has not said so yet: it need not (§6.1).
             self.ssl_object.unwrap()
         return self._outgoing.read()

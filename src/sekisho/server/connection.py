@@ -308,12 +308,14 @@ class Connection(asyncio.Protocol):
             if isinstance(event, SessionEnded):
                 self._reason = event.reason
             reception.handle(event)
-        self._write(session.output())
         if reception.is_busy:
+            self._write(session.output())
             if session.held_bytes:
                 self._pause_reading()
         elif session.ended or self._has_finished:
-            self._close(self._reason)
+            self._close(self._reason, session.output())
+        else:
+            self._write(session.output())
 
     def _resume(self) -> None:
         """An answer is there, or room to write: go on."""
@@ -404,6 +406,7 @@ class Connection(asyncio.Protocol):
     # Reading and writing
 
     def _write(self, data: bytes) -> None:
+        # Each is a system call: asyncio's and uvloop's transports wait for no more.
         if data:
             tls = self._tls
             self._transport.write(data if tls is None else tls.send(data))
@@ -426,15 +429,17 @@ class Connection(asyncio.Protocol):
             self._reading = True
             self._transport.resume_reading()
 
-    def _close(self, reason: str) -> None:
-        """Close once the last reply is out."""
+    def _close(self, reason: str, last: bytes = b"") -> None:
+        """Close once the last reply is out; with it goes the end of TLS."""
         if self._stage is Stage.CLOSED:
             return
         self._reason = reason
         self._stage = Stage.CLOSED
         self._deadline = self._services.ticks() + CLOSE_SECONDS
-        if self._tls is not None:
-            self._transport.write(self._tls.end())
+        if (tls := self._tls) is not None:
+            last = tls.end(last)
+        if last:
+            self._transport.write(last)
         self._transport.close()
 
     def abort(self) -> None:
