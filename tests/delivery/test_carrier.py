@@ -56,7 +56,7 @@ async def delivery(
         carrier = await connected(of or courier(), to_host(host.port, **given))  # type: ignore[arg-type]
         outcomes = await carrier.deliver(sent, sent.envelope.recipients)
         await carrier.close()
-        return outcomes
+        return list(outcomes)
 
 
 async def test_small_messages_over_one_connection() -> None:

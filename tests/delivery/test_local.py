@@ -24,7 +24,7 @@ async def deliver(
     assert carrier.reusable
     outcomes = await carrier.deliver(sent, sent.envelope.recipients)
     await carrier.close()
-    return outcomes
+    return list(outcomes)
 
 
 def files(folder: Path) -> list[Path]:
