@@ -1,6 +1,8 @@
 """What shares a transaction, and that nothing waits for company for too long."""
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -89,3 +91,28 @@ async def test_outcomes_that_wait_for_company_are_written_at_the_end(
     again = Queue.open(tmp_path / "queue", options=options)
     assert (await again.stats(0.0)).messages == 0
     again.close_now()
+
+
+async def test_a_writer_at_work_takes_what_comes_without_being_woken(
+    groups: Groups,
+) -> None:
+    first, second = message(), message()
+    is_at_work, goes_on = threading.Event(), threading.Event()
+
+    def note(size: int, _seconds: float) -> None:
+        groups.sizes.append(size)
+        is_at_work.set()
+        if len(groups.sizes) == 1:
+            assert goes_on.wait(10)
+
+    groups.queue.count_commits(note)
+    stored = groups.queue.put(first, decision(first))
+    assert await asyncio.to_thread(is_at_work.wait, 10)
+    later = groups.queue.put(second, decision(second))
+    goes_on.set()
+    # The loop's turn has not ended: nobody has rung.
+    end = time.monotonic() + 10
+    while len(groups.sizes) < 2 and time.monotonic() < end:
+        time.sleep(0.001)  # The loop is to be busy.
+    assert groups.sizes == [1, 1]
+    await asyncio.gather(stored, later)

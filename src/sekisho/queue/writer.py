@@ -2,7 +2,8 @@
 
 New mail waits for no timer: a lone client waits for one commit and a crowd shares one.
 The thread is woken at the end of a turn of the loop: it finds all that the turn
-brought, and does not ask a busy loop for the interpreter's lock. Outcomes, for which
+brought, and does not ask a busy loop for the interpreter's lock; new mail that comes
+while it is at work anyway it takes without being woken. Outcomes, for which
 nobody waits, ride in the next group, which costs them next to nothing; where there is
 none within `OUTCOME_SECONDS` they are one. The loop hears of a whole group in one
 call. After a commit that failed otherwise than for want of room, every waiting future
@@ -67,6 +68,7 @@ class Writer:
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._will_ring = False
         self._will_look = False
+        self._is_urgent = False
         self._closing = False
         self._failure: QueueError | None = None
         self._thread: Thread | None = None
@@ -126,15 +128,18 @@ class Writer:
                 if not self._will_look:
                     self._will_look = True
                     self.loop.call_later(OUTCOME_SECONDS, self._look)
-            elif not self._will_ring:
-                self._will_ring = True
-                self.loop.call_soon(self._ring)
+            else:
+                self._is_urgent = True
+                if not self._will_ring:
+                    self._will_ring = True
+                    self.loop.call_soon(self._ring)
         return future
 
     def _look(self) -> None:
         """Wake the thread for outcomes that found no group to ride in."""
         self._will_look = False
         if self._waiting:
+            self._is_urgent = True
             self._ring()
 
     def _ring(self) -> None:
@@ -165,13 +170,15 @@ class Writer:
     def _write(self) -> None:
         """The writer thread."""
         waiting, bell = self._waiting, self._bell
-        group: list[_Job] = []
         while True:
-            # What waits behind a group that was not full is rung for, or is outcomes.
-            if len(group) < _MAX_GROUP and not self._closing:
+            if not (self._is_urgent or self._closing):
                 bell.get()
+                continue
+            self._is_urgent = False
             # Only what is there now: popping until empty might never end.
             group = [waiting.popleft() for _ in range(min(len(waiting), _MAX_GROUP))]
+            if len(group) == _MAX_GROUP:
+                self._is_urgent = True
             if not group:
                 if self._closing:
                     return
