@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -97,22 +96,22 @@ async def test_a_writer_at_work_takes_what_comes_without_being_woken(
     groups: Groups,
 ) -> None:
     first, second = message(), message()
-    is_at_work, goes_on = threading.Event(), threading.Event()
+    is_at_work, goes_on, both = (threading.Event() for _ in range(3))
 
     def note(size: int, _seconds: float) -> None:
         groups.sizes.append(size)
         is_at_work.set()
         if len(groups.sizes) == 1:
             assert goes_on.wait(10)
+        else:
+            both.set()
 
     groups.queue.count_commits(note)
     stored = groups.queue.put(first, decision(first))
     assert await asyncio.to_thread(is_at_work.wait, 10)
     later = groups.queue.put(second, decision(second))
     goes_on.set()
-    # The loop's turn has not ended: nobody has rung.
-    end = time.monotonic() + 10
-    while len(groups.sizes) < 2 and time.monotonic() < end:
-        time.sleep(0.001)  # The loop is to be busy.
+    # The loop is busy and its turn does not end: nobody has rung.
+    assert both.wait(10)
     assert groups.sizes == [1, 1]
     await asyncio.gather(stored, later)
