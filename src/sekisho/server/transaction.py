@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from sekisho.model.envelope import Envelope, Recipient
 from sekisho.model.facts import Offered
 from sekisho.server.collector import Collector
@@ -38,13 +40,4 @@ class Transaction:
 
     def whole_envelope(self) -> Envelope:
         """The envelope with its recipients."""
-        mail = self.envelope
-        return Envelope(
-            mail.reverse_path,
-            tuple(self._recipients),
-            mail.body,
-            mail.smtputf8,
-            mail.ret,
-            mail.envid,
-            mail.declared_bytes,
-        )
+        return replace(self.envelope, recipients=tuple(self._recipients))

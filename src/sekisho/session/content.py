@@ -10,8 +10,10 @@ holds must not be read as commands.
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from sekisho.model import replies
-from sekisho.model.envelope import BodyKind, Envelope
+from sekisho.model.envelope import BodyKind
 from sekisho.model.reply import Reply
 from sekisho.session.core import Core
 from sekisho.session.events import (
@@ -44,7 +46,10 @@ def data(core: Core, command: Data) -> None:
     if core.envelope.body is BodyKind.BINARY_MIME:
         core.refuse("DATA", replies.BINARY_NEEDS_BDAT)
     else:
-        core.ask(ContentStarted(_whole(core)), _data_answered)
+        core.ask(
+            ContentStarted(replace(core.envelope, recipients=tuple(core.recipients))),
+            _data_answered,
+        )
 
 
 def _data_answered(core: Core, reply: Reply) -> None:
@@ -156,7 +161,10 @@ def bdat(core: Core, command: Bdat) -> None:
             core.forget_transaction()
             _swallow(core, command, reply)
 
-    core.ask(ContentStarted(_whole(core)), answered)
+    core.ask(
+        ContentStarted(replace(core.envelope, recipients=tuple(core.recipients))),
+        answered,
+    )
 
 
 def misplaced_bdat(core: Core, command: Bdat, reply: Reply) -> None:
@@ -224,17 +232,3 @@ class _Swallowing:
 def _swallow(core: Core, command: Bdat, reply: Reply) -> None:
     core.clock.content_begins()
     core.read = _Swallowing(command.octets, reply)
-
-
-def _whole(core: Core) -> Envelope:
-    """The envelope with the recipients that were accepted."""
-    mail = core.envelope
-    return Envelope(
-        mail.reverse_path,
-        tuple(core.recipients),
-        mail.body,
-        mail.smtputf8,
-        mail.ret,
-        mail.envid,
-        mail.declared_bytes,
-    )
