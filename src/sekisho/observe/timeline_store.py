@@ -221,8 +221,7 @@ def _insert(
     keys: set[str] = set()
     for envelope in _ENVELOPES.decode(b"[" + b",".join(lines) + b"]"):
         keys.add(envelope.message)
-        if envelope.event.startswith("mail."):
-            keys |= envelope.addresses()
+        keys |= envelope.addresses()
     keys.discard("")
     text = b"\n".join(lines)
     connection.execute(_INSERT_BATCH.format(n=segment), (number, text))
