@@ -127,13 +127,16 @@ class LockoutRules:
     max_blocks: int = 20_000
 
 
-@lru_cache(maxsize=4096)
-def block_of(client: IPAddress) -> str:
+def _block_of(client: IPAddress) -> str:
     """The block of addresses that one client can be thought to have."""
     address = unmapped(client)
     if isinstance(address, IPv4Address):
         return str(address)
     return str(IPv6Network((int(address) >> 64 << 64, 64)))
+
+
+block_of = lru_cache(maxsize=4096)(_block_of)
+"""The same from memory: it is asked some times a login."""
 
 
 class Lockout:
