@@ -218,7 +218,7 @@ class Transaction:
             plan.append((Step.DATA, b"DATA\r\n"))
 
     def _on_mail(self, answer: Reply) -> None:
-        if answer.code < _CODE_WANTS_MORE:
+        if is_done(answer):
             self.left_open = True
             return
         self._fill(refusal(answer, self._host))
@@ -232,7 +232,7 @@ class Transaction:
     def _on_rcpt(self, answer: Reply) -> None:
         index = self._asked.pop(0)
         if not self._mail_refused:
-            if answer.code < _CODE_WANTS_MORE:
+            if is_done(answer):
                 self._finals.append(index)
             elif answer.code == _CODE_EXCEEDED_STORAGE:
                 self.outcomes[index] = Deferred(Cause.REMOTE_REPLY, answer, self._host)
@@ -308,7 +308,7 @@ class Transaction:
     def _on_final(self, answer: Reply) -> None:
         outcome: Outcome = (
             Delivered(self._host, answer, self._tls)
-            if answer.code < _CODE_WANTS_MORE
+            if is_done(answer)
             else refusal(answer, self._host)
         )
         if self._lmtp:
