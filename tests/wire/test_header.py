@@ -12,6 +12,9 @@ from sekisho.model.address import Address, parse_address
 from sekisho.model.facts import HeaderFacts, Malformation
 from sekisho.wire.header import (
     MAX_COMMENT_NESTING,
+    MAX_KNOWN_OCTETS,
+    MOST_KNOWN,
+    _known,
     begins_with_field,
     field_values,
     header_end,
@@ -408,3 +411,22 @@ def test_time_grows_with_size_alone(header: bytes) -> None:
 )
 def test_what_begins_with_no_field_is_body(*, content: bytes, expected: bool) -> None:
     assert begins_with_field(content) is expected
+
+
+def known() -> int:
+    return _known.cache_info().currsize
+
+
+def test_what_is_remembered_of_from_lines_has_a_bound() -> None:
+    for n in range(2 * MOST_KNOWN):
+        header_facts(b"From: <a@host%d.example>\r\n" % n)
+    assert known() == MOST_KNOWN
+
+
+def test_a_long_from_line_is_not_remembered_and_reads_as_a_short_one() -> None:
+    _known.cache_clear()
+    longest = b"From: %b <me@own.example>"
+    room = MAX_KNOWN_OCTETS - len(longest % b"")
+    for name, remembered in ((b"n" * room, 1), (b"n" * (room + 1), 1)):
+        assert header_facts(longest % name + b"\r\n").author == ME
+        assert known() == remembered

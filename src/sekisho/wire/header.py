@@ -28,7 +28,9 @@ from sekisho.model.facts import HeaderFacts, Malformation
 MAX_COMMENT_NESTING = 16
 """Comments within comments in one field; more is `Malformation.BROKEN`."""
 
-_MAX_KNOWN_OCTETS = 128
+MOST_KNOWN = 512
+MAX_KNOWN_OCTETS = 128
+"""So many short `From` lines are read but once: hosts write the same again."""
 _PLAIN_OCTETS = b"\t" + bytes(range(0x20, 0x7F))
 
 # The common case in one step: an ASCII header with one From of this form. What it
@@ -174,7 +176,7 @@ def _plain_author(header: bytes, at: int) -> Address | None:
     if end < 0 or header[end + 2 : end + 3] in (b" ", b"\t"):
         return None
     line = header[at:end]
-    return (_known if len(line) <= _MAX_KNOWN_OCTETS else _plain_mailbox)(line)
+    return (_known if len(line) <= MAX_KNOWN_OCTETS else _plain_mailbox)(line)
 
 
 def _plain_mailbox(line: bytes) -> Address | None:
@@ -187,8 +189,7 @@ def _plain_mailbox(line: bytes) -> Address | None:
         return None
 
 
-_known = lru_cache(maxsize=512)(_plain_mailbox)
-"""Short lines are read but once: hosts write the same again and again."""
+_known = lru_cache(MOST_KNOWN)(_plain_mailbox)
 
 
 def _facts_by_grammar(header: bytes, hops: int) -> HeaderFacts:
