@@ -34,6 +34,7 @@ _EXCHANGE = _SOFTWARE + r"\Exchange\Setup"
 _IDENTIFIER = r"HKLM\HARDWARE\DESCRIPTION\System"
 _DOMAIN_SID = r"HKLM\SECURITY\Policy\PolPrDmS"
 _SYSTEM = r"HKLM\SYSTEM"
+_LARGEST_WORD = 0xFFFF
 
 _PRODUCTS = {"5.0": "Windows 2000", "4.0": "Windows NT 4.0"}
 _NT3 = re.compile(r"3\.[15]\d?\Z")
@@ -211,7 +212,7 @@ def _named_pack(registry: Registry, taken: Evidence) -> int | None:
 def _numbered_pack(registry: Registry, controls: str) -> int | None:
     key = registry.find(controls + r"\Control\Windows")
     number = key.number("CSDVersion") if key is not None else None
-    return number >> 8 if number is not None and number <= 0xFFFF else None  # noqa: PLR2004
+    return number >> 8 if number is not None and number <= _LARGEST_WORD else None
 
 
 def _take_language(registry: Registry, controls: str, taken: Evidence) -> None:

@@ -63,9 +63,6 @@ def new_id(unix_seconds: float) -> MessageId:
     return new_message_id(unix_seconds, id_bits())
 
 
-"""The clock that everything below is handed."""
-
-
 def listener_context(config: Config, listener: Listener) -> ListenerContext:
     """A configured listener, as its connections see it."""
     return ListenerContext(

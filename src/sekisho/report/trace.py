@@ -167,9 +167,9 @@ def _way(  # noqa: PLR0913, PLR0917 - the key of what is made once
     greeting_name: str,
     client: str,
     hostname: str,
-    esmtp: bool,  # noqa: FBT001
+    esmtp: bool,  # noqa: FBT001 - as above
     family: tuple[bool, bool],
-    authenticated: bool,  # noqa: FBT001
+    authenticated: bool,  # noqa: FBT001 - as above
     tls_version: str,
     tls_cipher: str,
     account: str,

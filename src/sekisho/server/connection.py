@@ -162,7 +162,7 @@ class Connection(asyncio.Protocol):
         return self._has_finished
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the client; it may be told of more than once."""
+        """Forget the client."""
         self._stage = Stage.CLOSED
         self._others.discard(self)
         if self._shaken is not None:
