@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observe.happenings import ID, NOW, OTHER, accepted, finished, names
+from observe.happenings import ID, NOW, OTHER, accepted, finished, names, refused
 from sekisho.observe import events
 from sekisho.observe.line import json_line, text_line
 from sekisho.observe.log import (
@@ -158,15 +158,7 @@ def test_every_event_is_counted_where_a_metric_is_about_it() -> None:
     for event in (
         events.SessionOpened("s", "mx", "c"),
         accepted(),
-        events.MailRefused(
-            session="s",
-            listener="mx",
-            client="c",
-            reverse_path="a",
-            reply="550",
-            rule="relay-denied",
-            reason="r",
-        ),
+        refused(),
         events.Delivered(
             message=ID,
             recipient="r",

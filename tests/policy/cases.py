@@ -114,6 +114,16 @@ def house(
     )
 
 
+ENDS = NOW + 5
+BOX = grant(
+    "box",
+    "10.1.2.0/29",
+    listeners=["mx"],
+    senders=["a@y.example", "b@y.example"],
+    recipients=["*@y.example", "boss@z.example"],
+    expires_at=ENDS,
+)
+"""A grant that ends, for some addresses at two domains."""
 STAFF = grant("staff", "authenticated")
 SHOP_GRANT = grant("web shop", SHOP, listeners=["mx"], senders=["shop@example.com"])
 ALICE = Identity(

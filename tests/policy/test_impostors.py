@@ -5,7 +5,7 @@ from math import nextafter
 
 import pytest
 
-from policy.cases import ALICE, NOW, address, grant, house, ip
+from policy.cases import ALICE, BOX, ENDS, NOW, address, grant, house, ip
 from sekisho.model.decision import Decision
 from sekisho.model.facts import Facts
 from sekisho.model.rules import IPAddress
@@ -14,16 +14,8 @@ from sekisho.policy.decide import Policy
 from sekisho.policy.table import StrangerRelays
 from sekisho.policy.walk import Place, Walk, crossed
 
-ENDS = NOW + 5
 RULES = house(
-    grant(
-        "box",
-        "10.1.2.0/29",
-        listeners=["mx"],
-        senders=["a@y.example", "b@y.example"],
-        recipients=["*@y.example", "boss@z.example"],
-        expires_at=ENDS,
-    ),
+    BOX,
     grant("own", "user:alice", recipients=["*@partner.example"]),
     domains=(),
     gateways=["10.1.2.0"],

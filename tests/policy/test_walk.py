@@ -7,6 +7,7 @@ import pytest
 
 from policy.cases import (
     ALICE,
+    BOX,
     NOW,
     PRINTER,
     address,
@@ -28,16 +29,8 @@ from sekisho.policy.proof import prove
 from sekisho.policy.table import StrangerRelays
 
 Leak = Callable[[Facts], bool]
-ENDS = NOW + 5
 RULES = house(
-    grant(
-        "box",
-        "10.1.2.0/29",
-        listeners=["mx"],
-        senders=["a@y.example", "b@y.example"],
-        recipients=["*@y.example", "boss@z.example"],
-        expires_at=ENDS,
-    ),
+    BOX,
     grant("six", "2001:db8:1::/64", listeners=["mx"], senders=["six@y.example"]),
     grant("own", "user:alice", recipients=["*@partner.example"]),
     domains=(

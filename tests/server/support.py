@@ -335,15 +335,18 @@ class TlsClient:
         self._tls = trusting().wrap_bio(self._in, self._out)
 
     async def shake_hands(
-        self, send: Callable[[bytes], Awaitable[None]], behind: bytes = b""
+        self,
+        send: Callable[[bytes], Awaitable[None]] | None = None,
+        behind: bytes = b"",
     ) -> None:
         """Shake hands; `behind` goes out in one piece with the last of it.
 
         Args:
-            send: Sends a flight of the handshake.
+            send: Sends a flight of the handshake; else it is simply sent.
             behind: Said under TLS.
 
         """
+        send = send or self._simply
         while True:
             try:
                 self._tls.do_handshake()
@@ -355,6 +358,9 @@ class TlsClient:
         if behind:
             self._tls.write(behind)
         await send(self._out.read())
+
+    async def _simply(self, octets: bytes) -> None:
+        self._plain.send(octets)
 
     async def _more(self) -> None:
         data = await asyncio.wait_for(self._plain.reader.read(65536), SECONDS)

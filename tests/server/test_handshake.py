@@ -37,11 +37,7 @@ def test_a_command_in_one_piece_with_the_handshakes_end(
     async def work() -> None:
         async with open_house(tmp_path) as house, await at_handshake(house, door) as c:
             tls = TlsClient(c)
-
-            async def send(octets: bytes) -> None:
-                c.send(octets)
-
-            await tls.shake_hands(send, b"EHLO c.test\r\n")
+            await tls.shake_hands(behind=b"EHLO c.test\r\n")
             heard = await tls.heard()
             if door == "smtps" and "250" not in heard:
                 heard += await tls.heard()
@@ -203,11 +199,7 @@ def test_a_goodbye_under_tls_is_whole(
     async def work() -> None:
         async with open_house(tmp_path) as house, await at_handshake(house, door) as c:
             tls = TlsClient(c)
-
-            async def send(octets: bytes) -> None:
-                c.send(octets)
-
-            await tls.shake_hands(send)
+            await tls.shake_hands()
             if door == "smtps":
                 await tls.heard()
             assert (await tls.say("QUIT")).startswith("221")
@@ -246,11 +238,7 @@ def test_the_end_of_tls_is_the_end_of_the_connection(
             await at_handshake(house, "smtps") as c,
         ):
             tls = TlsClient(c)
-
-            async def send(octets: bytes) -> None:
-                c.send(octets)
-
-            await tls.shake_hands(send, b"EHLO c.test\r\n")
+            await tls.shake_hands(behind=b"EHLO c.test\r\n")
             await tls.heard()
             if is_busy:
                 house.callout.gate.clear()
@@ -273,11 +261,7 @@ def test_a_client_under_tls_that_does_not_read_is_not_read_from(
             await at_handshake(house, "smtps") as c,
         ):
             tls = TlsClient(c)
-
-            async def send(octets: bytes) -> None:
-                c.send(octets)
-
-            await tls.shake_hands(send, b"EHLO c.test\r\n")
+            await tls.shake_hands(behind=b"EHLO c.test\r\n")
             (connection,) = house.listeners._connections
             lines = "\r\n".join(["HELP"] * 20_000)
             # What nobody reads fills both sides' buffers.
